@@ -1,0 +1,319 @@
+//! Kernels for the CPU on top of `ndarray`: im2col with matrix products in place of burn-ndarray's
+//! loops, rows spread over threads.
+//!
+//! Threads are scoped, started per call and only where the work pays for them, so that nothing is
+//! left behind that a `fork()` of R could break.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use burn_ndarray::{FloatNdArrayElement, NdArray, NdArrayTensor, SharedArray};
+use ndarray::linalg::general_mat_mul;
+use ndarray::{
+    s, Array2, Array3, ArrayView2, ArrayView3, ArrayView4, ArrayViewD, ArrayViewMut2,
+    ArrayViewMut3, Axis, Ix2, Ix4, LinalgScalar,
+};
+
+use super::{Kernels, Window};
+
+static THREADS: AtomicUsize = AtomicUsize::new(2);
+
+/// Sets the number of threads that the kernels may use; at least 1.
+pub fn set_threads(threads: usize) {
+    THREADS.store(threads.max(1), Ordering::Relaxed);
+}
+
+/// Multiplications below which a second thread costs more than it brings.
+const WORTH_A_THREAD: usize = 1 << 20;
+
+/// Cells of an im2col buffer: small enough to stay in the cache.
+const BUFFER: usize = 1 << 18;
+
+/// A float type of the ndarray backend.
+pub trait Float: FloatNdArrayElement + LinalgScalar + Send + Sync
+where
+    NdArrayTensor: From<SharedArray<Self>>,
+{
+    /// The storage of a tensor, without a copy.
+    fn view(tensor: &NdArrayTensor) -> ArrayViewD<'_, Self>;
+}
+
+macro_rules! float {
+    ($type:ty, $variant:ident) => {
+        impl Float for $type {
+            fn view(tensor: &NdArrayTensor) -> ArrayViewD<'_, Self> {
+                match tensor {
+                    NdArrayTensor::$variant(storage) => storage.view(),
+                    other => panic!("a tensor of another type: {other:?}"),
+                }
+            }
+        }
+    };
+}
+float!(f32, F32);
+float!(f64, F64);
+
+fn matrix<E: Float>(tensor: &NdArrayTensor) -> ArrayView2<'_, E>
+where
+    NdArrayTensor: From<SharedArray<E>>,
+{
+    E::view(tensor).into_dimensionality::<Ix2>().unwrap_or_else(|e| panic!("not a matrix: {e}"))
+}
+
+fn planes<E: Float>(tensor: &NdArrayTensor) -> ArrayView4<'_, E>
+where
+    NdArrayTensor: From<SharedArray<E>>,
+{
+    E::view(tensor).into_dimensionality::<Ix4>().unwrap_or_else(|e| panic!("not planes: {e}"))
+}
+
+/// How many of `rows` a thread should take when all of them cost `work` multiplications.
+fn rows_a_thread(rows: usize, work: usize) -> usize {
+    let threads = THREADS.load(Ordering::Relaxed).min(work / WORTH_A_THREAD).max(1);
+    rows.div_ceil(threads).max(1)
+}
+
+/// Runs `f` on every pair of blocks, each but the first on a thread of its own.
+fn spread<X: Send, Y: Send>(blocks: impl Iterator<Item = (X, Y)>, f: impl Fn(X, Y) + Sync) {
+    let mut blocks = blocks;
+    let first = blocks.next();
+    std::thread::scope(|scope| {
+        for (x, y) in blocks {
+            let f = &f;
+            scope.spawn(move || f(x, y));
+        }
+        if let Some((x, y)) = first {
+            f(x, y);
+        }
+    });
+}
+
+/// a · b, the rows of `a` (or the columns of `b`, where there are more) spread over threads.
+fn product<E: Float>(a: ArrayView2<'_, E>, b: ArrayView2<'_, E>) -> Array2<E>
+where
+    NdArrayTensor: From<SharedArray<E>>,
+{
+    let mut c = Array2::<E>::zeros((a.nrows(), b.ncols()));
+    let axis = Axis(usize::from(a.nrows() < b.ncols()));
+    let n = rows_a_thread(c.len_of(axis), a.len() * b.ncols());
+    let parts = c.axis_chunks_iter_mut(axis, n);
+    let multiply = |a: &ArrayView2<E>, b: &ArrayView2<E>, mut c: ArrayViewMut2<E>| {
+        general_mat_mul(E::one(), a, b, E::zero(), &mut c);
+    };
+    match axis {
+        Axis(0) => spread(a.axis_chunks_iter(axis, n).zip(parts), |a, c| multiply(&a, &b, c)),
+        _ => spread(b.axis_chunks_iter(axis, n).zip(parts), |b, c| multiply(&a, &b, c)),
+    }
+    c
+}
+
+fn tensor<E: Float, D: ndarray::Dimension>(array: ndarray::Array<E, D>) -> NdArrayTensor
+where
+    NdArrayTensor: From<SharedArray<E>>,
+{
+    array.into_dyn().into_shared().into()
+}
+
+/// One convolution: weights as one matrix a group, and the geometry.
+struct Conv<'a, E> {
+    /// (groups, outputs a group, channels a group × cells of the kernel)
+    weight: ArrayView3<'a, E>,
+    window: &'a Window,
+    /// Channels a group.
+    channels: usize,
+}
+
+impl<'a, E: Float> Conv<'a, E>
+where
+    NdArrayTensor: From<SharedArray<E>>,
+{
+    fn new(weight: ArrayView4<'a, E>, window: &'a Window, groups: usize) -> Self {
+        let (outputs, channels, height, width) = weight.dim();
+        let shape = (groups, outputs / groups, channels * height * width);
+        let weight = weight
+            .into_shape_with_order(shape)
+            .unwrap_or_else(|e| panic!("weights are not contiguous: {e}"));
+        Self { weight, window, channels }
+    }
+
+    /// Whether the unfolded input is the input itself.
+    fn pointwise(&self) -> bool {
+        let window = self.window;
+        window.kernels() == [1, 1] && window.strides() == [1, 1] && window.padded() == window.input()
+    }
+
+    /// Blocks of output lines whose unfolded input fits the buffer.
+    fn strips(&self) -> impl Iterator<Item = Range<usize>> {
+        let [height, width] = self.window.output();
+        let lines = (BUFFER / (self.weight.len_of(Axis(2)) * width)).clamp(1, height);
+        (0..height).step_by(lines).map(move |start| start..(start + lines).min(height))
+    }
+
+    /// Calls `f(line of the unfolded input, its first cell, first input cell, step, cells)` for every
+    /// run of cells that lies inside the input. Lines are (channel, kernel row, kernel column).
+    fn runs(&self, strip: &Range<usize>, mut f: impl FnMut(usize, usize, usize, usize, usize)) {
+        let [rows, columns] = self.window.0;
+        let width = columns.output();
+        for channel in 0..self.channels {
+            for (i, j) in (0..rows.kernel).flat_map(|i| (0..columns.kernel).map(move |j| (i, j))) {
+                let line = (channel * rows.kernel + i) * columns.kernel + j;
+                // Output columns whose cell lies inside the input.
+                let shift = j * columns.dilation;
+                let first = columns.padding[0].saturating_sub(shift).div_ceil(columns.stride);
+                let end = (columns.input + columns.padding[0])
+                    .saturating_sub(shift)
+                    .div_ceil(columns.stride)
+                    .min(width);
+                if first >= end {
+                    continue;
+                }
+                for o in strip.clone() {
+                    let row = o * rows.stride + i * rows.dilation;
+                    if row < rows.padding[0] || row >= rows.padding[0] + rows.input {
+                        continue;
+                    }
+                    let column = first * columns.stride + shift - columns.padding[0];
+                    let cell =
+                        (channel * rows.input + row - rows.padding[0]) * columns.input + column;
+                    let start = (o - strip.start) * width + first;
+                    f(line, start, cell, columns.stride, end - first);
+                }
+            }
+        }
+    }
+
+    /// One row: x (channels, cells) to y (outputs, cells).
+    fn forward(&self, x: &[E], mut y: ArrayViewMut2<'_, E>) {
+        let width = self.window.output()[1];
+        let (outputs, lines) = (self.weight.len_of(Axis(1)), self.weight.len_of(Axis(2)));
+        let cells: usize = self.channels * self.window.input().iter().product::<usize>();
+        let mut buffer = Vec::new();
+        for (g, weight) in self.weight.outer_iter().enumerate() {
+            let x = &x[g * cells..(g + 1) * cells];
+            let mut y = y.slice_mut(s![g * outputs..(g + 1) * outputs, ..]);
+            if self.pointwise() {
+                let x = view(x, lines, cells / lines);
+                general_mat_mul(E::one(), &weight, &x, E::zero(), &mut y);
+                continue;
+            }
+            for strip in self.strips() {
+                let columns = strip.len() * width;
+                buffer.clear();
+                buffer.resize(lines * columns, E::zero());
+                self.runs(&strip, |line, start, cell, step, n| {
+                    let target = &mut buffer[line * columns + start..][..n];
+                    if step == 1 {
+                        target.copy_from_slice(&x[cell..cell + n]);
+                    } else {
+                        target.iter_mut().zip(x[cell..].iter().step_by(step)).for_each(|(t, x)| *t = *x);
+                    }
+                });
+                let unfolded = view(&buffer, lines, columns);
+                let mut y = y.slice_mut(s![.., strip.start * width..strip.end * width]);
+                general_mat_mul(E::one(), &weight, &unfolded, E::zero(), &mut y);
+            }
+        }
+    }
+
+    /// One row: s (outputs, cells) to x (channels, cells), which starts as zeros.
+    fn pullback(&self, s: ArrayView2<'_, E>, x: &mut [E]) {
+        let width = self.window.output()[1];
+        let (outputs, lines) = (self.weight.len_of(Axis(1)), self.weight.len_of(Axis(2)));
+        let cells: usize = self.channels * self.window.input().iter().product::<usize>();
+        for (g, weight) in self.weight.outer_iter().enumerate() {
+            let s = s.slice(s![g * outputs..(g + 1) * outputs, ..]);
+            let x = &mut x[g * cells..(g + 1) * cells];
+            for strip in self.strips() {
+                let columns = strip.len() * width;
+                let s = s.slice(s![.., strip.start * width..strip.end * width]);
+                let mut unfolded = Array2::<E>::zeros((lines, columns));
+                general_mat_mul(E::one(), &weight.t(), &s, E::zero(), &mut unfolded);
+                let unfolded = unfolded.as_slice().unwrap_or_default();
+                self.runs(&strip, |line, start, cell, step, n| {
+                    let source = &unfolded[line * columns + start..][..n];
+                    let target = x[cell..].iter_mut().step_by(step);
+                    target.zip(source).for_each(|(x, s)| *x = *x + *s);
+                });
+            }
+        }
+    }
+}
+
+fn view<E>(data: &[E], rows: usize, columns: usize) -> ArrayView2<'_, E> {
+    ArrayView2::from_shape((rows, columns), data).unwrap_or_else(|e| panic!("{e}"))
+}
+
+impl<E: Float> Kernels for NdArray<E>
+where
+    NdArrayTensor: From<SharedArray<E>>,
+{
+    fn dense(x: NdArrayTensor, weight: NdArrayTensor) -> NdArrayTensor {
+        tensor(product(matrix::<E>(&x), matrix::<E>(&weight).t()))
+    }
+
+    fn dense_pullback(s: NdArrayTensor, weight: NdArrayTensor) -> NdArrayTensor {
+        tensor(product(matrix::<E>(&s), matrix::<E>(&weight)))
+    }
+
+    fn conv(
+        x: NdArrayTensor,
+        weight: NdArrayTensor,
+        window: &Window,
+        groups: usize,
+    ) -> NdArrayTensor {
+        let x = planes::<E>(&x);
+        let x = x.as_standard_layout();
+        let weight = planes::<E>(&weight);
+        let weight = weight.as_standard_layout();
+        let conv = Conv::new(weight.view(), window, groups);
+        let (rows, outputs, [height, width]) = (x.dim().0, weight.dim().0, window.output());
+        let mut y = Array3::<E>::zeros((rows, outputs, height * width));
+        let n = rows_a_thread(rows, y.len() * conv.weight.len_of(Axis(2)));
+        spread(
+            x.axis_chunks_iter(Axis(0), n).zip(y.axis_chunks_iter_mut(Axis(0), n)),
+            |x, mut y: ArrayViewMut3<E>| {
+                for (x, y) in x.outer_iter().zip(y.outer_iter_mut()) {
+                    conv.forward(x.to_slice().unwrap_or_default(), y);
+                }
+            },
+        );
+        planes_of(y, [height, width])
+    }
+
+    fn conv_pullback(
+        s: NdArrayTensor,
+        weight: NdArrayTensor,
+        window: &Window,
+        groups: usize,
+    ) -> NdArrayTensor {
+        let s = planes::<E>(&s);
+        let (rows, outputs, height, width) = s.dim();
+        let s = s.as_standard_layout();
+        let s = s.view().into_shape_with_order((rows, outputs, height * width));
+        let s = s.unwrap_or_else(|e| panic!("{e}"));
+        let weight = planes::<E>(&weight);
+        let weight = weight.as_standard_layout();
+        let conv = Conv::new(weight.view(), window, groups);
+        let [height, width] = window.input();
+        let mut x = Array3::<E>::zeros((rows, conv.channels * groups, height * width));
+        let n = rows_a_thread(rows, s.len() * conv.weight.len_of(Axis(2)));
+        spread(
+            s.axis_chunks_iter(Axis(0), n).zip(x.axis_chunks_iter_mut(Axis(0), n)),
+            |s, mut x: ArrayViewMut3<E>| {
+                for (s, mut x) in s.outer_iter().zip(x.outer_iter_mut()) {
+                    conv.pullback(s, x.as_slice_mut().unwrap_or_default());
+                }
+            },
+        );
+        planes_of(x, [height, width])
+    }
+}
+
+fn planes_of<E: Float>(x: Array3<E>, [height, width]: [usize; 2]) -> NdArrayTensor
+where
+    NdArrayTensor: From<SharedArray<E>>,
+{
+    let (rows, channels, _) = x.dim();
+    let planes = x.into_shape_with_order((rows, channels, height, width));
+    tensor(planes.unwrap_or_else(|e| panic!("{e}")))
+}

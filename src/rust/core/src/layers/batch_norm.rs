@@ -1,0 +1,77 @@
+//! Batch normalisation with running statistics.
+
+use serde::Deserialize;
+
+use super::{show, single, Affine, Built, Context, Part, Settings, Shape, Weights};
+use crate::error::{Kind, Result};
+use crate::kernels::Kernels;
+use crate::model::Values;
+use crate::tensor::Tensor;
+
+/// y = a x + b with a = gamma / sqrt(variance + eps) and b = beta - a mean, by channel.
+#[derive(Debug, Clone, Deserialize)]
+pub struct BatchNorm {
+    gamma: usize,
+    beta: usize,
+    run_mean: usize,
+    run_var: usize,
+    eps: f64,
+}
+
+impl Settings for BatchNorm {
+    fn build<B: Kernels>(&self, context: &Context<B>, inputs: &[Shape]) -> Result<Vec<Built<B>>> {
+        let input = single(inputs)?.clone();
+        let Some(&channels) = input.first() else {
+            return Err(Kind::Shape.error("needs an input with channels"));
+        };
+        let column = |field: &str, index: usize| -> Result<Vec<f64>> {
+            // The checks of the other layers; the values are wanted in full precision.
+            context.weights(field, index, &[channels]).map_err(|e| {
+                e.kind.error(format!("{} ({} arrives)", e.message, show(&input)))
+            })?;
+            Ok(match &context.array(field, index)?.values {
+                Values::F32(v) => v.iter().map(|&x| f64::from(x)).collect(),
+                Values::F64(v) => v.clone(),
+            })
+        };
+        let (gamma, beta) = (column("gamma", self.gamma)?, column("beta", self.beta)?);
+        let (mean, var) = (column("run_mean", self.run_mean)?, column("run_var", self.run_var)?);
+        if let Some(v) = var.iter().find(|v| **v + self.eps <= 0.0) {
+            return Err(Kind::Weights
+                .error(format!("`run_var` + `eps` must be positive, but {v} + {} is not", self.eps)));
+        }
+        let scale: Vec<f64> =
+            gamma.iter().zip(&var).map(|(g, v)| g / (v + self.eps).sqrt()).collect();
+        let shift = beta.iter().zip(&mean).zip(&scale).map(|((b, m), a)| b - a * m).collect();
+        let mut shape = vec![1; input.len() + 1];
+        shape[1] = channels;
+        let layer = Layer {
+            scale: Weights::new(Tensor::from_vec::<f64>(scale, &shape, context.device)),
+            shift: Tensor::from_vec::<f64>(shift, &shape, context.device),
+        };
+        Ok(vec![Built::affine(layer, input)])
+    }
+}
+
+struct Layer<B: Kernels> {
+    scale: Weights<B>,
+    shift: Tensor<B>,
+}
+
+impl<B: Kernels> Affine<B> for Layer<B> {
+    fn apply(&self, x: &[Tensor<B>], part: Part) -> Tensor<B> {
+        x[0].clone() * self.scale.part(part)
+    }
+
+    fn pullback(&self, s: Tensor<B>, part: Part) -> Vec<Tensor<B>> {
+        vec![s * self.scale.part(part)]
+    }
+
+    fn bias(&self) -> Option<Tensor<B>> {
+        Some(self.shift.clone())
+    }
+
+    fn is_diagonal(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,97 @@
+//! Max pooling, local and global.
+
+use serde::Deserialize;
+
+use super::avg_pool::{global, WindowMean};
+use super::conv::{on_plane, padding_on_plane};
+use super::{from_plane, plane, Affine, Built, Context, Selection, Settings, Shape};
+use crate::error::Result;
+use crate::kernels::{Axis, Kernels, Window};
+use crate::tensor::Tensor;
+
+/// The maximum over every window of `D` spatial axes.
+#[derive(Debug, Clone, Deserialize)]
+pub struct MaxPooling<const D: usize> {
+    kernel_size: Vec<usize>,
+    strides: Vec<usize>,
+    /// (left, right) or (left, right, top, bottom).
+    padding: Vec<usize>,
+    dilation: Vec<usize>,
+    ceil_mode: bool,
+}
+
+impl<const D: usize> Settings for MaxPooling<D> {
+    fn build<B: Kernels>(&self, context: &Context<B>, inputs: &[Shape]) -> Result<Vec<Built<B>>> {
+        let (channels, input) = plane::<D>(inputs)?;
+        let kernel = on_plane::<D>("kernel_size", &self.kernel_size, 1)?;
+        let stride = on_plane::<D>("strides", &self.strides, 1)?;
+        let dilation = on_plane::<D>("dilation", &self.dilation, 1)?;
+        let padding = padding_on_plane::<D>(&self.padding)?;
+        let axis = |i: usize| Axis {
+            input: input[i],
+            kernel: kernel[i],
+            stride: stride[i],
+            dilation: dilation[i],
+            padding: padding[i],
+            ceil_mode: self.ceil_mode,
+        };
+        let window = Window::new([axis(0), axis(1)])?;
+        let output = from_plane::<D>(channels, window.output());
+        Ok(vec![Built::selection(WindowMax::new(window, &inputs[0], &output, context)?, output)])
+    }
+}
+
+/// The maximum over all spatial axes, one value a channel.
+#[derive(Debug, Clone, Deserialize)]
+pub struct GlobalMax {}
+
+impl Settings for GlobalMax {
+    fn build<B: Kernels>(&self, context: &Context<B>, inputs: &[Shape]) -> Result<Vec<Built<B>>> {
+        let (window, output) = global(inputs)?;
+        Ok(vec![Built::selection(WindowMax::new(window, &inputs[0], &output, context)?, output)])
+    }
+}
+
+struct WindowMax<B: Kernels> {
+    window: Window,
+    average: WindowMean<B>,
+    input: Shape,
+    output: Shape,
+}
+
+impl<B: Kernels> WindowMax<B> {
+    fn new(window: Window, input: &[usize], output: &[usize], context: &Context<B>) -> Result<Self> {
+        let average = WindowMean::new(window, false, input, output, context)?;
+        Ok(Self { window, average, input: input.to_vec(), output: output.to_vec() })
+    }
+
+    fn planes(&self, x: &Tensor<B>) -> Tensor<B> {
+        let [height, width] = self.window.input();
+        x.clone().reshape_rows(&[self.input[0], height, width])
+    }
+}
+
+impl<B: Kernels> Selection<B> for WindowMax<B> {
+    fn apply(&self, x: &Tensor<B>) -> Tensor<B> {
+        let (y, _) = B::max_pool2d_winners(self.planes(x).into_primitive(), &self.window);
+        Tensor::from_primitive(y).reshape_rows(&self.output)
+    }
+
+    fn pullback(&self, s: Tensor<B>, x: &Tensor<B>) -> Tensor<B> {
+        let (_, winners) = B::max_pool2d_winners(self.planes(x).into_primitive(), &self.window);
+        let [height, width] = self.window.padded();
+        let (rows, channels) = (s.rows(), self.input[0]);
+        let cells: usize = self.window.output().iter().product();
+        // The winners of a sample hold for all of its targets.
+        let targets = rows / x.rows();
+        let winners = B::int_reshape(winners, vec![x.rows(), 1, channels * cells].into());
+        let winners = B::int_expand(winners, vec![x.rows(), targets, channels * cells].into());
+        let winners = B::int_reshape(winners, vec![rows, channels, cells].into());
+        let padded = s.reshape(&[rows, channels, cells]).scatter(2, winners, height * width);
+        self.window.crop(padded.reshape(&[rows, channels, height, width])).reshape_rows(&self.input)
+    }
+
+    fn average(&self) -> &dyn Affine<B> {
+        &self.average
+    }
+}

@@ -1,0 +1,360 @@
+//! The layers. Each is of one of four kinds, and a method only needs to know the kind.
+//!
+//! A layer is one file, with a `Settings` type that R's list deserialises into and that builds the
+//! layer for a device, and one line in the table below.
+
+mod activation;
+mod add;
+mod avg_pool;
+mod batch_norm;
+mod concatenate;
+mod conv;
+mod dense;
+mod flatten;
+mod identity;
+mod max_pool;
+mod padding;
+
+use std::cell::OnceCell;
+
+use serde::Deserialize;
+
+pub use activation::Activation;
+
+use crate::error::{Kind, Result};
+use crate::kernels::Kernels;
+use crate::model::{Array, Order, Values};
+use crate::tensor::Tensor;
+
+/// The extents of a value, without the rows.
+pub type Shape = Vec<usize>;
+
+/// Which part of an affine layer's weights to use, applied weight by weight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// w.
+    All,
+    /// max(w, 0).
+    Positive,
+    /// min(w, 0).
+    Negative,
+    /// w².
+    Squared,
+    /// 1 in place of every weight.
+    Ones,
+}
+
+impl Part {
+    /// Every part.
+    pub const EACH: [Part; 5] =
+        [Part::All, Part::Positive, Part::Negative, Part::Squared, Part::Ones];
+
+    fn of<B: Kernels>(self, weight: Tensor<B>) -> Tensor<B> {
+        match self {
+            Part::All => weight,
+            Part::Positive => weight.positive(),
+            Part::Negative => weight.negative(),
+            Part::Squared => weight.clone() * weight,
+            Part::Ones => Tensor::full(&weight.shape(), 1.0, &weight.device()),
+        }
+    }
+}
+
+/// Weights with their parts, each made when first asked for.
+struct Weights<B: Kernels>([OnceCell<Tensor<B>>; 5]);
+
+impl<B: Kernels> Weights<B> {
+    fn new(weight: Tensor<B>) -> Self {
+        let parts: [OnceCell<_>; 5] = Default::default();
+        let _ = parts[Part::All as usize].set(weight);
+        Self(parts)
+    }
+
+    fn part(&self, part: Part) -> Tensor<B> {
+        let make = || part.of(self.0[Part::All as usize].get().expect("set by new()").clone());
+        self.0[part as usize].get_or_init(make).clone()
+    }
+}
+
+/// z = W x + b in any number of operands x.
+pub trait Affine<B: Kernels> {
+    /// W x with the given part of W, without the bias.
+    fn apply(&self, x: &[Tensor<B>], part: Part) -> Tensor<B>;
+    /// Wᵀ s with the given part of W, one tensor for every operand.
+    fn pullback(&self, s: Tensor<B>, part: Part) -> Vec<Tensor<B>>;
+    /// b, with axes of extent 1 where it does not vary.
+    fn bias(&self) -> Option<Tensor<B>> {
+        None
+    }
+    /// Whether every output depends on one input of the same place alone.
+    fn is_diagonal(&self) -> bool {
+        false
+    }
+}
+
+/// y = f(x), f acting on every cell (softmax: on every line) by itself.
+pub trait Pointwise<B: Kernels> {
+    /// f(x).
+    fn apply(&self, x: &Tensor<B>) -> Tensor<B>;
+    /// The product of `s` with the Jacobian of f at x, where y = f(x).
+    fn pullback(&self, s: Tensor<B>, x: &Tensor<B>, y: &Tensor<B>) -> Tensor<B>;
+}
+
+/// y takes the largest cell of every window.
+pub trait Selection<B: Kernels> {
+    /// The largest cells.
+    fn apply(&self, x: &Tensor<B>) -> Tensor<B>;
+    /// Hands every cell of `s` to the first winner of its window.
+    fn pullback(&self, s: Tensor<B>, x: &Tensor<B>) -> Tensor<B>;
+    /// The mean over the same windows.
+    fn average(&self) -> &dyn Affine<B>;
+}
+
+/// y holds cells of the operands in other places, and perhaps constants.
+pub trait Structural<B: Kernels> {
+    /// Moves the cells.
+    fn apply(&self, x: &[Tensor<B>]) -> Tensor<B>;
+    /// Moves them back; a cell that went to several places gets the sum, constants get lost.
+    fn pullback(&self, s: Tensor<B>) -> Vec<Tensor<B>>;
+}
+
+/// A layer of one of the four kinds.
+pub enum Layer<B: Kernels> {
+    /// See [`Affine`].
+    Affine(Box<dyn Affine<B>>),
+    /// See [`Pointwise`].
+    Pointwise(Box<dyn Pointwise<B>>),
+    /// See [`Selection`].
+    Selection(Box<dyn Selection<B>>),
+    /// See [`Structural`].
+    Structural(Box<dyn Structural<B>>),
+}
+
+impl<B: Kernels> Layer<B> {
+    /// The output for the given operands.
+    pub fn forward(&self, x: &[Tensor<B>]) -> Tensor<B> {
+        match self {
+            Layer::Affine(layer) => {
+                let z = layer.apply(x, Part::All);
+                match layer.bias() {
+                    Some(b) => z + b,
+                    None => z,
+                }
+            }
+            Layer::Pointwise(layer) => layer.apply(&x[0]),
+            Layer::Selection(layer) => layer.apply(&x[0]),
+            Layer::Structural(layer) => layer.apply(x),
+        }
+    }
+
+    /// The product of `s` with the Jacobian at the operands `x`, where `y` is the output.
+    pub fn pullback(&self, s: Tensor<B>, x: &[Tensor<B>], y: &Tensor<B>) -> Vec<Tensor<B>> {
+        match self {
+            Layer::Affine(layer) => layer.pullback(s, Part::All),
+            Layer::Pointwise(layer) => vec![layer.pullback(s, &x[0], y)],
+            Layer::Selection(layer) => vec![layer.pullback(s, &x[0])],
+            Layer::Structural(layer) => layer.pullback(s),
+        }
+    }
+}
+
+/// A built layer and the extents of its output.
+pub struct Built<B: Kernels> {
+    /// The layer.
+    pub layer: Layer<B>,
+    /// The extents of its output.
+    pub shape: Shape,
+    /// The activation function, if it is one.
+    pub activation: Option<Activation>,
+}
+
+impl<B: Kernels> Built<B> {
+    fn affine(layer: impl Affine<B> + 'static, shape: Shape) -> Self {
+        Self { layer: Layer::Affine(Box::new(layer)), shape, activation: None }
+    }
+
+    fn selection(layer: impl Selection<B> + 'static, shape: Shape) -> Self {
+        Self { layer: Layer::Selection(Box::new(layer)), shape, activation: None }
+    }
+
+    fn structural(layer: impl Structural<B> + 'static, shape: Shape) -> Self {
+        Self { layer: Layer::Structural(Box::new(layer)), shape, activation: None }
+    }
+}
+
+/// What a layer is built from besides its settings.
+pub struct Context<'a, B: Kernels> {
+    /// The device that will hold the weights.
+    pub device: &'a B::Device,
+    /// The model's arrays.
+    pub arrays: &'a [Array],
+    /// The layout of a call's data, for flatten layers that follow it.
+    pub order: Order,
+}
+
+impl<B: Kernels> Context<'_, B> {
+    /// The extents of the array with this number, counted from 1.
+    fn shape_of(&self, field: &str, index: usize) -> Result<&[usize]> {
+        Ok(&self.array(field, index)?.shape)
+    }
+
+    fn array(&self, field: &str, index: usize) -> Result<&Array> {
+        index
+            .checked_sub(1)
+            .and_then(|i| self.arrays.get(i))
+            .ok_or_else(|| Kind::Weights.error(format!("`{field}` is missing")))
+    }
+
+    /// The values of the array with this number in the shape asked for.
+    fn weights(&self, field: &str, index: usize, shape: &[usize]) -> Result<Tensor<B>> {
+        let array = self.array(field, index)?;
+        let (given, wanted): (usize, usize) = (array.shape.iter().product(), shape.iter().product());
+        if given != wanted {
+            return Err(Kind::Weights.error(format!(
+                "`{field}` has {given} values, but the layer needs {wanted}"
+            )));
+        }
+        if let Some(i) = array.first_not_finite() {
+            return Err(Kind::Weights
+                .error(format!("`{field}` has a value that is not finite (number {})", i + 1)));
+        }
+        Ok(match &array.values {
+            Values::F32(v) => Tensor::from_vec(v.clone(), shape, self.device),
+            Values::F64(v) => Tensor::from_vec(v.clone(), shape, self.device),
+        })
+    }
+
+    /// A bias, `None` for number 0.
+    fn bias(&self, index: usize, shape: &[usize]) -> Result<Option<Tensor<B>>> {
+        (index > 0).then(|| self.weights("bias", index, shape)).transpose()
+    }
+}
+
+/// The settings of a layer type.
+trait Settings {
+    /// Builds the layer for operands of the given extents. A type that stands for several layers
+    /// (padding, convolution, activation) gives a chain of them.
+    fn build<B: Kernels>(&self, context: &Context<B>, inputs: &[Shape]) -> Result<Vec<Built<B>>>;
+}
+
+/// A layer type as the user's list knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Type {
+    /// `type` in the list.
+    pub name: &'static str,
+    /// The class that `print` shows and that LRP's rules are given by.
+    pub class: &'static str,
+    /// One of the four kinds of [`Layer`].
+    pub kind: &'static str,
+    /// Other names for the class.
+    pub aliases: &'static [&'static str],
+}
+
+macro_rules! layers {
+    ($($name:ident: $kind:ident $class:literal $(| $alias:literal)* => $settings:ty;)*) => {
+        /// A layer type with its settings.
+        #[derive(Debug, Clone, Deserialize)]
+        #[allow(missing_docs)]
+        pub enum Op {
+            $($name($settings),)*
+        }
+
+        impl Op {
+            /// The type.
+            pub fn layer_type(&self) -> Type {
+                match self {
+                    $(Op::$name(_) => Type {
+                        name: stringify!($name),
+                        class: $class,
+                        kind: stringify!($kind),
+                        aliases: &[$($alias),*],
+                    },)*
+                }
+            }
+
+            /// Builds the layer for operands of the given extents; see [`Context`].
+            pub fn build<B: Kernels>(
+                &self,
+                context: &Context<B>,
+                inputs: &[Shape],
+            ) -> Result<Vec<Built<B>>> {
+                match self {
+                    $(Op::$name(settings) => settings.build(context, inputs),)*
+                }
+            }
+        }
+
+        /// Every layer type.
+        pub const TYPES: &[Type] = &[
+            $(Type {
+                name: stringify!($name),
+                class: $class,
+                kind: stringify!($kind),
+                aliases: &[$($alias),*],
+            },)*
+        ];
+    };
+}
+
+layers! {
+//  type              kind       class               other names of the class  settings
+    Dense:            affine     "Dense_Layer"                                => dense::Dense;
+    Conv1D:           affine     "Conv1D_Layer"                               => conv::Conv<1>;
+    Conv2D:           affine     "Conv2D_Layer"                               => conv::Conv<2>;
+    MaxPooling1D:     selection  "MaxPool1D_Layer"   | "MaxPool1D"            => max_pool::MaxPooling<1>;
+    MaxPooling2D:     selection  "MaxPool2D_Layer"   | "MaxPool2D"            => max_pool::MaxPooling<2>;
+    AveragePooling1D: affine     "AvgPool1D_Layer"   | "AvgPool1D"            => avg_pool::AveragePooling<1>;
+    AveragePooling2D: affine     "AvgPool2D_Layer"   | "AvgPool2D"            => avg_pool::AveragePooling<2>;
+    GlobalAvgPooling: affine     "GlobalAvgPooling"  | "GlobalAveragePooling" => avg_pool::GlobalAverage;
+    GlobalMaxPooling: selection  "GlobalMaxPooling"                           => max_pool::GlobalMax;
+    BatchNorm:        affine     "BatchNorm_Layer"   | "BatchNormalization"   => batch_norm::BatchNorm;
+    Flatten:          structural "Flatten_Layer"                              => flatten::Flatten;
+    Padding:          structural "Padding_Layer"                              => padding::Padding;
+    Concatenate:      structural "Concatenate_Layer" | "Concatenation"        => concatenate::Concatenate;
+    Add:              affine     "Adding_Layer"      | "Adding"               => add::Add;
+    Skipping:         structural "Skipping_Layer"                             => identity::Identity;
+    Activation:       pointwise  "Activation"                                 => activation::ActivationLayer;
+}
+
+impl Op {
+    /// Whether the layer depends on the layout of a call's data.
+    pub fn follows_layout(&self) -> bool {
+        matches!(self, Op::Flatten(flatten) if flatten.order == Order::Call)
+    }
+}
+
+/// The type of an activation function that stands behind another layer.
+pub const ACTIVATION: Type = TYPES[TYPES.len() - 1];
+
+/// The one operand of a layer that takes one.
+fn single(inputs: &[Shape]) -> Result<&Shape> {
+    match inputs {
+        [shape] => Ok(shape),
+        _ => Err(Kind::Graph.error(format!("takes one input, but {} arrive", inputs.len()))),
+    }
+}
+
+/// Extents as text: (3, 32, 32).
+pub fn show(shape: &[usize]) -> String {
+    let extents: Vec<_> = shape.iter().map(usize::to_string).collect();
+    format!("({})", extents.join(", "))
+}
+
+/// Channels and extents of a signal (`D` = 1) or image (`D` = 2), as a plane: a signal has height 1.
+fn plane<const D: usize>(inputs: &[Shape]) -> Result<(usize, [usize; 2])> {
+    let what = ["(channels, length)", "(channels, height, width)"][D - 1];
+    match (D, single(inputs)?.as_slice()) {
+        (1, &[channels, length]) => Ok((channels, [1, length])),
+        (2, &[channels, height, width]) => Ok((channels, [height, width])),
+        (_, other) => {
+            Err(Kind::Shape.error(format!("needs an input {what}, but {} arrives", show(other))))
+        }
+    }
+}
+
+/// The extents of a plane without the height of a signal.
+fn from_plane<const D: usize>(channels: usize, plane: [usize; 2]) -> Shape {
+    let mut shape = vec![channels];
+    shape.extend(&plane[2 - D..]);
+    shape
+}

@@ -1,0 +1,106 @@
+//! The rules of layer-wise relevance propagation: how a layer's relevance is shared out among its
+//! inputs. A rule is one file and one line in the table below, and holds for every affine layer.
+
+mod alpha_beta;
+mod epsilon;
+mod flat;
+mod pass;
+mod simple;
+mod ties;
+
+use crate::error::{Kind, Result};
+use crate::kernels::Kernels;
+use crate::layers::Affine;
+use crate::tensor::Tensor;
+
+/// An affine layer at the point where a rule is asked.
+pub struct Place<'a, B: Kernels> {
+    /// The layer.
+    pub layer: &'a dyn Affine<B>,
+    /// The operands, one row a sample.
+    pub x: &'a [Tensor<B>],
+    /// The output with the bias, one row a sample. For a max pooling that is explained as an average
+    /// this is the average.
+    pub z: &'a Tensor<B>,
+}
+
+impl<B: Kernels> Place<'_, B> {
+    /// x ⊙ Wᵀ s, for every operand.
+    fn share(&self, s: Tensor<B>) -> Vec<Tensor<B>> {
+        let pulled = self.layer.pullback(s, crate::layers::Part::All);
+        pulled.into_iter().zip(self.x).map(|(c, x)| c.mul_samples(x)).collect()
+    }
+}
+
+/// A rule with its parameter.
+pub trait Rule<B: Kernels> {
+    /// The relevance of every operand, from that of the output, one row a (sample, target) pair.
+    fn relevance(&self, place: &Place<B>, r: Tensor<B>) -> Vec<Tensor<B>>;
+}
+
+/// What a user can know of a rule.
+#[derive(Debug, Clone, Copy)]
+pub struct Info {
+    /// The name.
+    pub name: &'static str,
+    /// The classes of layers that it is for; empty for all affine ones.
+    pub layers: &'static [&'static str],
+    /// The parameter, if there is one.
+    pub parameter: Option<Parameter>,
+    /// The formula and the source in a line.
+    pub description: &'static str,
+}
+
+/// The parameter of a rule.
+#[derive(Debug, Clone, Copy)]
+pub struct Parameter {
+    /// The name in formulas.
+    pub name: &'static str,
+    /// The value if none is given.
+    pub default: f64,
+    /// The smallest value.
+    pub lower: f64,
+    /// The largest value.
+    pub upper: f64,
+}
+
+macro_rules! rules {
+    ($($rule:path),* $(,)?) => {
+        /// Every rule.
+        pub const RULES: &[Info] = &[$(<$rule>::INFO),*];
+
+        /// The rule of this name; `parameter` is `None` for the default.
+        ///
+        /// # Errors
+        /// [`Kind::Rule`] if there is no such rule or the parameter lies out of its range.
+        pub fn rule<B: Kernels>(name: &str, parameter: Option<f64>) -> Result<Box<dyn Rule<B>>> {
+            $(if name == <$rule>::INFO.name {
+                return Ok(Box::new(<$rule>::new(checked(&<$rule>::INFO, parameter)?)));
+            })*
+            let names: Vec<_> = RULES.iter().map(|rule| rule.name).collect();
+            Err(Kind::Rule.error(format!("there is no rule '{name}', but {}", names.join(", "))))
+        }
+    };
+}
+
+rules! {
+    simple::Simple,
+    epsilon::Epsilon,
+    alpha_beta::AlphaBeta,
+    pass::Pass,
+    flat::Equal,
+    flat::Uniform,
+    ties::Ties,
+}
+
+fn checked(info: &Info, given: Option<f64>) -> Result<f64> {
+    let Some(Parameter { name, default, lower, upper }) = info.parameter else { return Ok(0.0) };
+    let value = given.unwrap_or(default);
+    if value.is_finite() && (lower..=upper).contains(&value) {
+        return Ok(value);
+    }
+    Err(Kind::Rule.error(format!(
+        "{name} of rule '{}' must lie between {lower} and {upper}, but is {value}",
+        info.name
+    )))
+}

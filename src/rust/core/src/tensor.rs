@@ -1,0 +1,298 @@
+//! [`Tensor`]: a thin wrapper of burn's backend primitives whose rank is a run-time value.
+//!
+//! burn's own `Tensor<B, D>` fixes the rank at compile time, which a graph of mixed ranks cannot do.
+//! Everything the engine asks of a backend goes through this file and [`crate::kernels`].
+//!
+//! The first axis of every tensor counts **rows**. Activations have one row a sample; signals that
+//! travel backwards have one row for every (sample, target) pair, the targets of a sample adjacent.
+
+use burn::tensor::ops::{FloatElem, FloatTensor, IntTensor};
+use burn::tensor::{DType, Element, ElementConversion, Shape, Slice, TensorData, TensorMetadata};
+
+use crate::kernels::Kernels;
+
+/// A tensor of run-time rank on backend `B`. Cloning shares the storage.
+#[derive(Debug)]
+pub struct Tensor<B: Kernels>(FloatTensor<B>);
+
+impl<B: Kernels> Clone for Tensor<B> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+fn elem<B: Kernels>(value: f64) -> FloatElem<B> {
+    value.elem()
+}
+
+fn dtype<B: Kernels>() -> DType {
+    FloatElem::<B>::dtype()
+}
+
+impl<B: Kernels> Tensor<B> {
+    /// Row-major `data` as a tensor of the given shape.
+    pub fn from_vec<E: Element>(data: Vec<E>, shape: &[usize], device: &B::Device) -> Self {
+        let data = TensorData::new(data, shape.to_vec()).convert_dtype(dtype::<B>());
+        Self(B::float_from_data(data, device))
+    }
+
+    /// A tensor filled with one value.
+    pub fn full(shape: &[usize], value: f64, device: &B::Device) -> Self {
+        Self(B::float_full(shape.to_vec().into(), elem::<B>(value), device, dtype::<B>().into()))
+    }
+
+    /// The values in row-major order.
+    pub fn into_vec(self) -> Vec<f64> {
+        let data = burn::tensor::read_sync(B::float_into_data(self.0));
+        // A backend that cannot be read has lost its device: nothing sensible is left to do, and the
+        // caller turns the panic into an error.
+        let data = data.unwrap_or_else(|e| panic!("the device returned no data: {e:?}"));
+        data.convert::<f64>().into_vec().unwrap_or_else(|e| panic!("not a float tensor: {e:?}"))
+    }
+
+    /// Wraps a primitive of the backend.
+    pub fn from_primitive(primitive: FloatTensor<B>) -> Self {
+        Self(primitive)
+    }
+
+    /// The primitive of the backend.
+    pub fn into_primitive(self) -> FloatTensor<B> {
+        self.0
+    }
+
+    /// The extents of all axes, rows first.
+    pub fn shape(&self) -> Vec<usize> {
+        self.0.shape().dims
+    }
+
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.shape()[0]
+    }
+
+    /// The device that holds the values.
+    pub fn device(&self) -> B::Device {
+        B::float_device(&self.0)
+    }
+
+    fn map(self, f: impl FnOnce(FloatTensor<B>) -> FloatTensor<B>) -> Self {
+        Self(f(self.0))
+    }
+
+    /// The same values in another shape.
+    pub fn reshape(self, shape: &[usize]) -> Self {
+        self.map(|t| B::float_reshape(t, shape.to_vec().into()))
+    }
+
+    /// The same rows, each of another shape.
+    pub fn reshape_rows(self, row: &[usize]) -> Self {
+        let mut shape = vec![self.rows()];
+        shape.extend(row);
+        self.reshape(&shape)
+    }
+
+    /// Reorders the axes; axis `i` of the result is axis `axes[i]` of `self`.
+    pub fn permute(self, axes: &[usize]) -> Self {
+        self.map(|t| B::float_permute(t, axes))
+    }
+
+    /// The sub-tensor of the given ranges, one an axis.
+    pub fn slice(self, ranges: &[std::ops::Range<usize>]) -> Self {
+        let slices: Vec<Slice> = ranges.iter().cloned().map(Slice::from).collect();
+        self.map(|t| B::float_slice(t, &slices))
+    }
+
+    /// The sub-tensor that takes `range` of one axis and all of the others.
+    pub fn narrow(self, axis: usize, range: std::ops::Range<usize>) -> Self {
+        let mut ranges: Vec<_> = self.shape().into_iter().map(|n| 0..n).collect();
+        ranges[axis] = range;
+        self.slice(&ranges)
+    }
+
+    /// `self` set into a tensor filled with `value`, with `before` and `after` cells added on each axis.
+    pub fn pad(self, before: &[usize], after: &[usize], value: f64) -> Self {
+        let inner = self.shape();
+        let outer: Vec<usize> =
+            inner.iter().zip(before).zip(after).map(|((n, b), a)| n + b + a).collect();
+        if outer == inner {
+            return self;
+        }
+        let slices: Vec<Slice> =
+            inner.iter().zip(before).map(|(n, b)| Slice::from(*b..b + n)).collect();
+        Self::full(&outer, value, &self.device())
+            .map(|full| B::float_slice_assign(full, &slices, self.0))
+    }
+
+    /// Cells `indices` of one axis, in that order; cells may repeat.
+    pub fn select(self, axis: usize, indices: &[usize]) -> Self {
+        let indices = Self::indices(indices, &self.device());
+        self.map(|t| B::float_select(t, axis, indices))
+    }
+
+    /// The adjoint of [`Tensor::select`]: adds the cells of `self` up in an axis of `extent` cells.
+    pub fn select_adjoint(self, axis: usize, indices: &[usize], extent: usize) -> Self {
+        let mut shape = self.shape();
+        shape[axis] = extent;
+        let device = self.device();
+        let indices = Self::indices(indices, &device);
+        Self::full(&shape, 0.0, &device)
+            .map(|zeros| B::float_select_add(zeros, axis, indices, self.0))
+    }
+
+    /// Adds the cells of `self` up at the given positions of an axis of `extent` cells.
+    pub fn scatter(self, axis: usize, positions: IntTensor<B>, extent: usize) -> Self {
+        let mut shape = self.shape();
+        shape[axis] = extent;
+        Self::full(&shape, 0.0, &self.device())
+            .map(|zeros| B::float_scatter_add(axis, zeros, positions, self.0))
+    }
+
+    fn indices(indices: &[usize], device: &B::Device) -> IntTensor<B> {
+        let data: Vec<i64> = indices.iter().map(|&i| i as i64).collect();
+        let data = TensorData::new(data, [indices.len()])
+            .convert_dtype(<B::IntElem as Element>::dtype());
+        B::int_from_data(data, device)
+    }
+
+    /// Joins tensors along an axis.
+    pub fn concatenate(parts: &[Self], axis: usize) -> Self {
+        Self(B::float_cat(parts.iter().map(|p| p.0.clone()).collect(), axis))
+    }
+
+    /// Repeats every row `times` times, the copies adjacent.
+    pub fn repeat_rows(self, times: usize) -> Self {
+        if times == 1 {
+            return self;
+        }
+        let shape = self.shape();
+        let (rows, cells) = (shape[0], shape[1..].iter().product());
+        let mut repeated = shape;
+        repeated[0] *= times;
+        self.reshape(&[rows, 1, cells])
+            .map(|t| B::float_expand(t, Shape::from(vec![rows, times, cells])))
+            .reshape(&repeated)
+    }
+
+    /// `op(self, other)` where `other` has one row a sample and `self` any whole number of rows a sample.
+    fn with_samples(self, other: &Self, op: fn(Self, Self) -> Self) -> Self {
+        let (shape, samples) = (self.shape(), other.rows());
+        if shape[0] == samples {
+            return op(self, other.clone());
+        }
+        let cells: usize = shape[1..].iter().product();
+        let rows = self.reshape(&[samples, shape[0] / samples, cells]);
+        op(rows, other.clone().reshape(&[samples, 1, cells])).reshape(&shape)
+    }
+
+    /// `self * other`, `other` having one row a sample (see [`Tensor`] for rows).
+    pub fn mul_samples(self, other: &Self) -> Self {
+        self.with_samples(other, |a, b| a * b)
+    }
+
+    /// `self / other`, `other` having one row a sample.
+    pub fn div_samples(self, other: &Self) -> Self {
+        self.with_samples(other, |a, b| a / b)
+    }
+
+    /// Sums along an axis, which stays with extent 1.
+    pub fn sum_axis(self, axis: usize) -> Self {
+        self.map(|t| B::float_sum_dim(t, axis))
+    }
+
+    /// The largest value along an axis, which stays with extent 1.
+    pub fn max_axis(self, axis: usize) -> Self {
+        self.map(|t| B::float_max_dim(t, axis))
+    }
+
+    /// max(x, 0).
+    pub fn positive(self) -> Self {
+        self.map(|t| B::float_clamp_min(t, elem::<B>(0.0)))
+    }
+
+    /// min(x, 0).
+    pub fn negative(self) -> Self {
+        self.map(|t| B::float_clamp_max(t, elem::<B>(0.0)))
+    }
+
+    /// min(x, bound).
+    pub fn at_most(self, bound: f64) -> Self {
+        self.map(|t| B::float_clamp_max(t, elem::<B>(bound)))
+    }
+
+    /// 1 where x > bound, 0 elsewhere.
+    pub fn above(self, bound: f64) -> Self {
+        self.map(|t| B::bool_into_float(B::float_greater_elem(t, elem::<B>(bound))))
+    }
+
+    /// 1 where the values are equal, 0 elsewhere; axes of extent 1 are stretched.
+    pub fn equal_to(self, other: Self) -> Self {
+        self.map(|t| B::bool_into_float(B::float_equal(t, other.0)))
+    }
+
+    /// `value` where `condition` holds one, `self` elsewhere.
+    pub fn where_one(self, condition: Self, value: Self) -> Self {
+        let mask = B::float_greater_elem(condition.0, elem::<B>(0.5));
+        self.map(|t| B::float_mask_where(t, mask, value.0))
+    }
+
+    /// -1, 0 or 1, by the sign of x.
+    pub fn sign(self) -> Self {
+        self.map(B::float_sign)
+    }
+
+    /// `value` where x = 0, x elsewhere.
+    pub fn fill_zeros(self, value: f64) -> Self {
+        self.map(|t| {
+            let mask = B::float_equal_elem(t.clone(), elem::<B>(0.0));
+            B::float_mask_fill(t, mask, elem::<B>(value))
+        })
+    }
+
+    /// eˣ.
+    pub fn exp(self) -> Self {
+        self.map(B::float_exp)
+    }
+
+    /// log(1 + x).
+    pub fn log1p(self) -> Self {
+        self.map(B::float_log1p)
+    }
+
+    /// The hyperbolic tangent.
+    pub fn tanh(self) -> Self {
+        self.map(B::float_tanh)
+    }
+
+    /// x + a.
+    pub fn add_scalar(self, a: f64) -> Self {
+        self.map(|t| B::float_add_scalar(t, elem::<B>(a)))
+    }
+
+    /// a · x.
+    pub fn scale(self, a: f64) -> Self {
+        self.map(|t| B::float_mul_scalar(t, elem::<B>(a)))
+    }
+
+    /// Whether any value lies below zero.
+    pub fn any_negative(&self) -> bool {
+        let mask = B::float_lower_elem(self.0.clone(), elem::<B>(0.0));
+        let any = B::bool_into_float(B::bool_any(mask));
+        Self(any).into_vec()[0] > 0.0
+    }
+}
+
+macro_rules! operator {
+    ($trait:ident, $method:ident, $op:ident) => {
+        /// Element by element; axes of extent 1 are stretched.
+        impl<B: Kernels> std::ops::$trait for Tensor<B> {
+            type Output = Self;
+            fn $method(self, other: Self) -> Self {
+                Self(B::$op(self.0, other.0))
+            }
+        }
+    };
+}
+operator!(Add, add, float_add);
+operator!(Sub, sub, float_sub);
+operator!(Mul, mul, float_mul);
+operator!(Div, div, float_div);

@@ -1,0 +1,244 @@
+//! A model and its networks, one for every precision, device and layout that has been asked for.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use burn_ndarray::NdArray;
+use extendr_api::prelude::*;
+use innsight_core::error::{Kind, Result};
+use innsight_core::graph::{Network, Tape, Value};
+use innsight_core::kernels::{cpu::set_threads, Kernels};
+use innsight_core::methods::{explain, Gradient, Lrp, Method};
+use innsight_core::model::{Model, Order};
+use innsight_core::tensor::Tensor;
+
+use crate::arrays::{read, write};
+use crate::request::{self, Call, Explanation};
+
+/// A network on one of the backends.
+enum Backend {
+    Float(Network<NdArray<f32>>),
+    Double(Network<NdArray<f64>>),
+    #[cfg(feature = "gpu")]
+    Gpu(Network<burn_wgpu::Wgpu>),
+}
+
+/// The one place where a backend becomes a type.
+macro_rules! on_backend {
+    ($backend:expr, $network:ident => $body:expr) => {
+        match $backend {
+            Backend::Float($network) => $body,
+            Backend::Double($network) => $body,
+            #[cfg(feature = "gpu")]
+            Backend::Gpu($network) => $body,
+        }
+    };
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Key {
+    double: bool,
+    gpu: bool,
+    order: Order,
+}
+
+/// What R holds a pointer to.
+pub struct Engine {
+    model: Model,
+    networks: RefCell<Vec<(Key, Rc<Backend>)>>,
+}
+
+/// The engine behind a pointer.
+pub fn of(handle: &Robj) -> Result<&Engine> {
+    let dead = |_| Kind::Bug.error("the pointer does not lead to a network");
+    let pointer: &ExternalPtr<Engine> = handle.try_into().map_err(dead)?;
+    pointer.try_addr().map_err(dead)
+}
+
+impl Engine {
+    pub fn new(model: Model) -> Result<Self> {
+        let engine = Self { model, networks: RefCell::default() };
+        engine.network(Key { double: false, gpu: false, order: Order::ChannelsFirst })?;
+        Ok(engine)
+    }
+
+    fn network(&self, key: Key) -> Result<Rc<Backend>> {
+        if let Some((_, network)) = self.networks.borrow().iter().find(|(k, _)| *k == key) {
+            return Ok(network.clone());
+        }
+        let (model, order) = (&self.model, key.order);
+        let cpu = Default::default();
+        let backend = match (key.gpu, key.double) {
+            (false, false) => Backend::Float(Network::new(model, &cpu, order)?),
+            (false, true) => Backend::Double(Network::new(model, &cpu, order)?),
+            #[cfg(feature = "gpu")]
+            (true, false) => {
+                let device = innsight_core::kernels::gpu::device()?;
+                Backend::Gpu(Network::new(model, &device, order)?)
+            }
+            (true, _) => {
+                let reason = match cfg!(feature = "gpu") {
+                    true => "a GPU computes in single precision: dtype = \"float\"",
+                    false => "this build of the package has no GPU support",
+                };
+                return Err(Kind::Device.error(reason));
+            }
+        };
+        let network = Rc::new(backend);
+        self.networks.borrow_mut().push((key, network.clone()));
+        Ok(network)
+    }
+
+    /// The network that a call asks for.
+    fn network_for(&self, call: &Call) -> Result<Rc<Backend>> {
+        set_threads(call.threads);
+        let follows = self.model.layers.iter().any(|layer| layer.op.follows_layout());
+        let order = match follows && !call.channels_first {
+            true => Order::ChannelsLast,
+            false => Order::ChannelsFirst,
+        };
+        self.network(Key { double: call.dtype == "double", gpu: call.device == "gpu", order })
+    }
+
+    pub fn info(&self) -> Robj {
+        let networks = self.networks.borrow();
+        on_backend!(&*networks[0].1, network => info(network))
+    }
+
+    pub fn predict(&self, x: &Robj, call: &Call) -> Result<Robj> {
+        on_backend!(&*self.network_for(call)?, network => {
+            let tape = network.forward(inputs(network, x, call)?)?;
+            let outputs = network.outputs.iter().map(|output| to_r(network, &tape, output.value));
+            Ok(list_from(outputs.collect::<Result<_>>()?))
+        })
+    }
+
+    pub fn activations(&self, x: &Robj, call: &Call) -> Result<Robj> {
+        on_backend!(&*self.network_for(call)?, network => {
+            let tape = network.forward(inputs(network, x, call)?)?;
+            let value = |v: Value| to_r(network, &tape, v);
+            let layers = network.places.iter().map(|place| {
+                let inputs = place.inputs.iter().map(|&v| value(v)).collect::<Result<_>>()?;
+                let before = place.before_activation.map(value).transpose()?;
+                Ok(list!(
+                    input = list_from(inputs),
+                    preactivation = before.unwrap_or(().into()),
+                    output = value(place.output)?
+                ).into())
+            });
+            Ok(list_from(layers.collect::<Result<_>>()?))
+        })
+    }
+
+    /// The forward pass keeps every value of a data point. The walk back holds a few signals of the
+    /// largest size for every row, and R a result of the inputs' size.
+    pub fn plan(&self, call: &Call) -> Result<Robj> {
+        let bytes = if call.dtype == "double" { 8.0 } else { 4.0 };
+        on_backend!(&*self.network_for(call)?, network => {
+            let (all, largest) = network.cells();
+            let inputs: usize = network.inputs.iter().map(|s| s.iter().product::<usize>()).sum();
+            Ok(list!(
+                bytes_per_data_point = bytes * all as f64,
+                bytes_per_row = 4.0 * bytes * largest as f64 + 24.0 * inputs as f64
+            ).into())
+        })
+    }
+
+    pub fn explain(&self, request: &Explanation, x: &Robj, call: &Call) -> Result<Robj> {
+        on_backend!(&*self.network_for(call)?, network => explained(network, request, x, call))
+    }
+}
+
+fn list_from(values: Vec<Robj>) -> Robj {
+    List::from_values(values).into()
+}
+
+fn to_integers(shape: &[usize]) -> Robj {
+    shape.iter().map(|&n| n as i32).collect::<Vec<_>>().into()
+}
+
+fn info<B: Kernels>(network: &Network<B>) -> Robj {
+    let layers = network.places.iter().map(|place| {
+        let inputs = place.inputs.iter().map(|&v| to_integers(network.shape(v)));
+        List::from_pairs([
+            ("type", place.layer_type.name.into()),
+            ("class", place.layer_type.class.into()),
+            ("input_dim", list_from(inputs.collect())),
+            ("output_dim", to_integers(network.shape(place.output))),
+        ])
+        .into()
+    });
+    let activation = |o: &innsight_core::graph::Output| {
+        o.activation.as_ref().map_or_else(|| "linear".to_string(), |a| a.name.clone())
+    };
+    list!(
+        layers = list_from(layers.collect()),
+        output_dim = list_from(network.outputs.iter().map(|o| to_integers(&[o.nodes])).collect()),
+        activations = network.outputs.iter().map(activation).collect::<Vec<String>>()
+    )
+    .into()
+}
+
+/// The data of a call on the network's device.
+fn inputs<B: Kernels>(network: &Network<B>, x: &Robj, call: &Call) -> Result<Vec<Tensor<B>>> {
+    let list = List::try_from(x).map_err(|_| Kind::Argument.error("the data is not a list"))?;
+    let tensor = |robj: Robj| {
+        let (values, shape) = read(&robj, call.channels_first)?;
+        Ok(Tensor::from_vec(values, &shape, &network.device))
+    };
+    list.values().map(tensor).collect()
+}
+
+/// A value of the tape as an array, channels first.
+fn to_r<B: Kernels>(network: &Network<B>, tape: &Tape<B>, value: Value) -> Result<Robj> {
+    let tensor = tape.value(value).clone();
+    let rows = tensor.rows();
+    write(tensor.into_vec(), rows, None, network.shape(value), true)
+}
+
+fn explained<B: Kernels>(
+    network: &Network<B>,
+    request: &Explanation,
+    x: &Robj,
+    call: &Call,
+) -> Result<Robj> {
+    let method: Box<dyn Method<B>> = match &request.method {
+        request::Method::Gradient { times_input } => {
+            Box::new(Gradient { times_input: *times_input })
+        }
+        request::Method::Lrp { rules, default: (name, parameter), winner_takes_all } => {
+            Box::new(Lrp::<B>::new(rules, (name, *parameter), *winner_takes_all)?)
+        }
+    };
+    let data = inputs(network, x, call)?;
+    let samples = data.first().map_or(0, Tensor::rows);
+    let explanations =
+        explain(network, &*method, data, &request.targets, request.ignore_last_act)?;
+    let (mut result, mut preds, mut goals) = (Vec::new(), Vec::new(), Vec::new());
+    for (explanation, targets) in explanations.into_iter().zip(&request.targets) {
+        let Some(explanation) = explanation else {
+            [&mut result, &mut preds, &mut goals].into_iter().for_each(|list| list.push(().into()));
+            continue;
+        };
+        let attribution = |(tensor, row): (Option<Tensor<B>>, &Vec<usize>)| match tensor {
+            None => Ok(().into()),
+            Some(tensor) => {
+                let targets = Some(targets.len());
+                write(tensor.into_vec(), samples, targets, row, call.channels_first)
+            }
+        };
+        let arrays = explanation.attributions.into_iter().zip(&network.inputs).map(attribution);
+        result.push(list_from(arrays.collect::<Result<_>>()?));
+        for (list, tensor) in
+            [(&mut preds, explanation.predictions), (&mut goals, explanation.goals)]
+        {
+            list.push(write(tensor.into_vec(), samples, None, &[targets.len()], true)?);
+        }
+    }
+    Ok(list!(
+        result = list_from(result),
+        preds = list_from(preds),
+        decomp_goal = list_from(goals)
+    )
+    .into())
+}

@@ -1,0 +1,105 @@
+//! The bridge between R and [`innsight_core`]: R's values in, results or tagged errors out.
+//!
+//! Every function returns either its value or an error value of class `innsight_rust_error`, which
+//! `from_engine()` in R raises as a condition. Nothing is thrown from here: in extendr-api 0.9 a `%`
+//! in the text of a thrown error can crash R.
+
+// extendr's macros generate public items without documentation.
+#![allow(missing_docs)]
+
+mod arrays;
+mod engine;
+mod error;
+mod request;
+
+use extendr_api::prelude::*;
+
+use engine::Engine;
+use error::guard;
+use innsight_core::error::Kind;
+
+/// The layers, rules, activation functions and devices of this build.
+/// @noRd
+#[extendr]
+fn engine_capabilities() -> Robj {
+    guard(|| Ok(request::capabilities()))
+}
+
+/// Builds a network from a specification (see R/engine.R) and its arrays.
+/// @noRd
+#[extendr]
+fn engine_build(spec: Robj, arrays: Robj) -> Robj {
+    guard(|| {
+        let engine = Engine::new(request::model(&spec, &arrays)?)?;
+        let mut pointer: Robj = ExternalPtr::new(engine).into();
+        pointer
+            .set_class(["innsight_network"])
+            .map_err(|e| Kind::Bug.error(e.to_string()))?;
+        Ok(pointer)
+    })
+}
+
+/// Whether the pointer leads to a network: it does not after `readRDS()`.
+/// @noRd
+#[extendr]
+fn engine_alive(handle: Robj) -> bool {
+    engine::of(&handle).is_ok()
+}
+
+/// Classes and shapes of the layers, extents and activation functions of the outputs.
+/// @noRd
+#[extendr]
+fn engine_info(handle: Robj) -> Robj {
+    guard(|| Ok(engine::of(&handle)?.info()))
+}
+
+/// The outputs for the data `x`.
+/// @noRd
+#[extendr]
+fn engine_predict(handle: Robj, x: Robj, call: Robj) -> Robj {
+    guard(|| engine::of(&handle)?.predict(&x, &request::call(&call)?))
+}
+
+/// Inputs, pre-activations and outputs of every layer for the data `x`.
+/// @noRd
+#[extendr]
+fn engine_activations(handle: Robj, x: Robj, call: Robj) -> Robj {
+    guard(|| engine::of(&handle)?.activations(&x, &request::call(&call)?))
+}
+
+/// Bytes that a data point and a (data point, target) pair need.
+/// @noRd
+#[extendr]
+fn engine_plan(handle: Robj, call: Robj) -> Robj {
+    guard(|| engine::of(&handle)?.plan(&request::call(&call)?))
+}
+
+/// Attributions, predictions and goals of a method for the data `x` and the targets.
+/// @noRd
+#[extendr]
+fn engine_explain(handle: Robj, method: Robj, x: Robj, targets: Robj, call: Robj) -> Robj {
+    guard(|| {
+        let request = request::explanation(&method, &targets)?;
+        engine::of(&handle)?.explain(&request, &x, &request::call(&call)?)
+    })
+}
+
+/// Provokes a panic, so that the tests can prove what becomes of one.
+/// @noRd
+#[extendr]
+fn engine_panic() -> Robj {
+    guard(|| panic!("a panic on purpose, with % and {{braces}}"))
+}
+
+extendr_module! {
+    mod innsight;
+    fn engine_capabilities;
+    fn engine_build;
+    fn engine_alive;
+    fn engine_info;
+    fn engine_predict;
+    fn engine_activations;
+    fn engine_plan;
+    fn engine_explain;
+    fn engine_panic;
+}
