@@ -212,8 +212,7 @@ fn explained<B: Kernels>(
     };
     let data = inputs(network, x, call)?;
     let samples = data.first().map_or(0, Tensor::rows);
-    let explanations =
-        explain(network, &*method, data, &request.targets, request.ignore_last_act)?;
+    let explanations = explain(network, &*method, data, &request.targets, request.ignore_last_act)?;
     let (mut result, mut preds, mut goals) = (Vec::new(), Vec::new(), Vec::new());
     for (explanation, targets) in explanations.into_iter().zip(&request.targets) {
         let Some(explanation) = explanation else {
@@ -235,10 +234,6 @@ fn explained<B: Kernels>(
             list.push(write(tensor.into_vec(), samples, None, &[targets.len()], true)?);
         }
     }
-    Ok(list!(
-        result = list_from(result),
-        preds = list_from(preds),
-        decomp_goal = list_from(goals)
-    )
-    .into())
+    Ok(list!(result = list_from(result), preds = list_from(preds), decomp_goal = list_from(goals))
+        .into())
 }

@@ -32,9 +32,7 @@ fn engine_build(spec: Robj, arrays: Robj) -> Robj {
     guard(|| {
         let engine = Engine::new(request::model(&spec, &arrays)?)?;
         let mut pointer: Robj = ExternalPtr::new(engine).into();
-        pointer
-            .set_class(["innsight_network"])
-            .map_err(|e| Kind::Bug.error(e.to_string()))?;
+        pointer.set_class(["innsight_network"]).map_err(|e| Kind::Bug.error(e.to_string()))?;
         Ok(pointer)
     })
 }

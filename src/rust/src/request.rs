@@ -94,26 +94,24 @@ fn layer(robj: &Robj) -> Result<Layer> {
     Ok(Layer { inputs: integers(&field(&fields, "inputs")?, "inputs")?, op })
 }
 
-/// A column-major array of doubles, or a raw vector of row-major single-precision values.
+/// A column-major array of doubles, or a raw vector of row-major single-precision values whose
+/// attribute `shape` gives the extents (R allows no `dim` that is not the vector's own).
 fn array(robj: &Robj) -> Result<Array> {
-    if let Some(bytes) = robj.as_raw_slice() {
-        let values = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-        let values: Vec<f32> = values.collect();
-        let shape = match robj.get_attrib("dim") {
-            Some(_) => arrays::dims(robj),
-            None => vec![values.len()],
-        };
-        if shape.iter().product::<usize>() != values.len() || bytes.len() % 4 != 0 {
-            return Err(Kind::Weights.error(format!(
-                "a raw vector of {} bytes does not hold {} single-precision values",
-                bytes.len(),
-                shape.iter().product::<usize>()
-            )));
-        }
-        return Ok(Array { shape, values: Values::F32(values) });
+    let Some(bytes) = robj.as_raw_slice() else {
+        let (values, shape) = arrays::read(robj, true)?;
+        return Ok(Array::new(&shape, values));
+    };
+    let shape = robj.get_attrib("shape").ok_or_else(|| defect("raw weights without a shape"))?;
+    let shape: Vec<usize> = parse(&shape, "shape")?;
+    let values: usize = shape.iter().product();
+    if bytes.len() != 4 * values {
+        return Err(Kind::Weights.error(format!(
+            "a raw vector of {} bytes does not hold {values} single-precision values",
+            bytes.len()
+        )));
     }
-    let (values, shape) = arrays::read(robj, true)?;
-    Ok(Array::new(&shape, values))
+    let values = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+    Ok(Array { shape, values: Values::F32(values.collect()) })
 }
 
 #[derive(Deserialize)]

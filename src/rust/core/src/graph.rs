@@ -79,7 +79,9 @@ impl<B: Kernels> Network<B> {
         }
         for shape in &model.input_dim {
             if shape.is_empty() || shape.contains(&0) {
-                return Err(Kind::Shape.error(format!("an input of shape {} is empty", show(shape))));
+                return Err(
+                    Kind::Shape.error(format!("an input of shape {} is empty", show(shape)))
+                );
             }
             check_cells(shape)?;
         }
@@ -143,9 +145,10 @@ impl<B: Kernels> Network<B> {
     }
 
     fn output(&self, index: usize) -> Result<Output> {
-        let place = index.checked_sub(1).and_then(|i| self.places.get(i)).ok_or_else(|| {
-            Kind::Graph.error(format!("output layer {index} does not exist"))
-        })?;
+        let place = index
+            .checked_sub(1)
+            .and_then(|i| self.places.get(i))
+            .ok_or_else(|| Kind::Graph.error(format!("output layer {index} does not exist")))?;
         let &[nodes] = self.shape(place.output) else {
             return Err(Kind::Shape.error(format!(
                 "layer {index} ({}) is an output and must be one-dimensional, but its shape is {}",
@@ -217,7 +220,9 @@ impl<B: Kernels> Network<B> {
         let mut signals: Vec<Option<Tensor<B>>> = vec![None; first + self.nodes.len()];
         signals[from] = Some(signal);
         for (i, node) in self.nodes.iter().enumerate().rev() {
-            let Some(signal) = signals[first + i].take() else { continue };
+            let Some(signal) = signals[first + i].take() else {
+                continue;
+            };
             for (&operand, part) in node.inputs.iter().zip(step(node, signal)?) {
                 signals[operand] = Some(match signals[operand].take() {
                     Some(sum) => sum + part,
@@ -270,11 +275,8 @@ fn execution_order(model: &Model) -> Result<Vec<usize>> {
         }
         for &source in &layer.inputs {
             let number = source.unsigned_abs() as usize;
-            let (limit, what) = if source > 0 {
-                (count, "layer")
-            } else {
-                (model.input_dim.len(), "model input")
-            };
+            let (limit, what) =
+                if source > 0 { (count, "layer") } else { (model.input_dim.len(), "model input") };
             if number == 0 || number > limit {
                 return Err(error(i, format!("takes {what} {number}, but there are {limit}")));
             }

@@ -149,8 +149,8 @@ impl<B: Kernels> Tensor<B> {
 
     fn indices(indices: &[usize], device: &B::Device) -> IntTensor<B> {
         let data: Vec<i64> = indices.iter().map(|&i| i as i64).collect();
-        let data = TensorData::new(data, [indices.len()])
-            .convert_dtype(<B::IntElem as Element>::dtype());
+        let data =
+            TensorData::new(data, [indices.len()]).convert_dtype(<B::IntElem as Element>::dtype());
         B::int_from_data(data, device)
     }
 

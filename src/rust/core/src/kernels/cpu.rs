@@ -30,7 +30,7 @@ const WORTH_A_THREAD: usize = 1 << 20;
 const BUFFER: usize = 1 << 18;
 
 /// A float type of the ndarray backend.
-pub trait Float: FloatNdArrayElement + LinalgScalar + Send + Sync
+pub trait Float: FloatNdArrayElement + LinalgScalar + std::ops::AddAssign + Send + Sync
 where
     NdArrayTensor: From<SharedArray<Self>>,
 {
@@ -139,7 +139,9 @@ where
     /// Whether the unfolded input is the input itself.
     fn pointwise(&self) -> bool {
         let window = self.window;
-        window.kernels() == [1, 1] && window.strides() == [1, 1] && window.padded() == window.input()
+        window.kernels() == [1, 1]
+            && window.strides() == [1, 1]
+            && window.padded() == window.input()
     }
 
     /// Blocks of output lines whose unfolded input fits the buffer.
@@ -205,7 +207,10 @@ where
                     if step == 1 {
                         target.copy_from_slice(&x[cell..cell + n]);
                     } else {
-                        target.iter_mut().zip(x[cell..].iter().step_by(step)).for_each(|(t, x)| *t = *x);
+                        target
+                            .iter_mut()
+                            .zip(x[cell..].iter().step_by(step))
+                            .for_each(|(t, x)| *t = *x);
                     }
                 });
                 let unfolded = view(&buffer, lines, columns);
@@ -232,7 +237,7 @@ where
                 self.runs(&strip, |line, start, cell, step, n| {
                     let source = &unfolded[line * columns + start..][..n];
                     let target = x[cell..].iter_mut().step_by(step);
-                    target.zip(source).for_each(|(x, s)| *x = *x + *s);
+                    target.zip(source).for_each(|(x, s)| *x += *s);
                 });
             }
         }

@@ -29,7 +29,8 @@ pub fn device() -> Result<WgpuDevice> {
             _ => Ok(device),
         }
     };
-    DEVICE.get_or_init(start).clone().map_err(|reason| {
-        Kind::Device.error(format!("the GPU cannot be used: {reason}"))
-    })
+    DEVICE
+        .get_or_init(start)
+        .clone()
+        .map_err(|reason| Kind::Device.error(format!("the GPU cannot be used: {reason}")))
 }

@@ -47,42 +47,17 @@ pub trait Kernels: Backend {
         window: &Window,
         groups: usize,
     ) -> FloatTensor<Self> {
-        let options = ConvTransposeOptions::new(
-            window.strides(),
-            [0, 0],
-            window.remainders(),
-            window.dilations(),
-            groups,
-        );
-        let padded = Self::conv_transpose2d(s, weight, None, options);
-        window.crop(Tensor::<Self>::from_primitive(padded)).into_primitive()
-    }
-
-    /// The sum over each window of x (rows, channels, height, width), padding counting zero.
-    fn sum_pool2d(x: FloatTensor<Self>, window: &Window) -> FloatTensor<Self> {
-        let x = window.pad(Tensor::<Self>::from_primitive(x), 0.0).into_primitive();
-        let kernel = window.kernels();
-        let mean = Self::avg_pool2d(x, kernel, window.strides(), [0, 0], true, false);
-        Tensor::<Self>::from_primitive(mean).scale((kernel[0] * kernel[1]) as f64).into_primitive()
-    }
-
-    /// The adjoint of [`Kernels::sum_pool2d`].
-    fn sum_pool2d_pullback(s: FloatTensor<Self>, window: &Window) -> FloatTensor<Self> {
-        let s = Tensor::<Self>::from_primitive(s);
-        let shape = s.shape();
-        let [height, width] = window.padded();
-        let like = Tensor::<Self>::full(&[shape[0], shape[1], height, width], 0.0, &s.device());
-        let kernel = window.kernels();
-        let spread = Self::avg_pool2d_backward(
-            like.into_primitive(),
-            s.scale((kernel[0] * kernel[1]) as f64).into_primitive(),
-            kernel,
-            window.strides(),
-            [0, 0],
-            true,
-            false,
-        );
-        window.crop(Tensor::<Self>::from_primitive(spread)).into_primitive()
+        // burn-wgpu 0.20 is wrong where the stride exceeds the kernel: zeros make the kernel larger.
+        let (kernel, stride) = (window.kernels(), window.strides());
+        let more = [0, 1].map(|i| stride[i].saturating_sub(kernel[i]));
+        let weight = Tensor::<Self>::from_primitive(weight);
+        let weight = weight.pad(&[0; 4], &[0, 0, more[0], more[1]], 0.0).into_primitive();
+        let (dilation, remainder) = (window.dilations(), window.remainders());
+        let options = ConvTransposeOptions::new(stride, [0, 0], remainder, dilation, groups);
+        let x = Tensor::<Self>::from_primitive(Self::conv_transpose2d(s, weight, None, options));
+        let (shape, [height, width]) = (x.shape(), window.padded());
+        let padded = x.slice(&[0..shape[0], 0..shape[1], 0..height, 0..width]);
+        window.crop(padded).into_primitive()
     }
 
     /// The maximum over each window and the position of its first occurrence, counted over the

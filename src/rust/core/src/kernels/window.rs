@@ -35,7 +35,7 @@ impl Axis {
         let windows = room / self.stride + 1;
         // As in torch: an extra window must start inside the input or the padding before it.
         let extra = self.ceil_mode
-            && room % self.stride != 0
+            && !room.is_multiple_of(self.stride)
             && windows * self.stride < self.input + before;
         windows + usize::from(extra)
     }
@@ -70,7 +70,9 @@ impl Axis {
         }
         let limit = i32::MAX as usize;
         if [self.kernel, self.stride, self.dilation, before, after].iter().any(|&n| n > limit) {
-            return Err(Kind::Model.error("kernel size, stride, dilation and padding must be below 2^31"));
+            return Err(
+                Kind::Model.error("kernel size, stride, dilation and padding must be below 2^31")
+            );
         }
         if self.extent() > self.input + before + after {
             return Err(Kind::Shape.error(format!(

@@ -25,9 +25,8 @@ pub struct Activation {
 
 impl Activation {
     /// Every function.
-    pub const NAMES: [&'static str; 8] = [
-        "linear", "relu", "leaky_relu", "softplus", "sigmoid", "logistic", "softmax", "tanh",
-    ];
+    pub const NAMES: [&'static str; 8] =
+        ["linear", "relu", "leaky_relu", "softplus", "sigmoid", "logistic", "softmax", "tanh"];
 
     /// The function with its usual parameters.
     pub fn named(name: &str) -> Self {

@@ -3,7 +3,9 @@
 use serde::Deserialize;
 
 use super::conv::{on_plane, padding_on_plane};
-use super::{from_plane, plane, show, single, Affine, Built, Context, Part, Settings, Shape, Weights};
+use super::{
+    from_plane, plane, show, single, Affine, Built, Context, Part, Settings, Shape, Weights,
+};
 use crate::error::{Kind, Result};
 use crate::kernels::{Axis, Kernels, Window};
 use crate::tensor::Tensor;
@@ -60,18 +62,19 @@ pub(super) fn global(inputs: &[Shape]) -> Result<(Window, Shape)> {
         return Err(Kind::Shape.error("needs an input with channels"));
     };
     if spatial.is_empty() {
-        return Err(Kind::Shape.error(format!(
-            "pools spatial axes away, but the input {} has none",
-            show(shape)
-        )));
+        return Err(Kind::Shape
+            .error(format!("pools spatial axes away, but the input {} has none", show(shape))));
     }
-    let axis = |n| Axis { input: n, kernel: n, stride: 1, dilation: 1, padding: [0; 2], ceil_mode: false };
+    let axis =
+        |n| Axis { input: n, kernel: n, stride: 1, dilation: 1, padding: [0; 2], ceil_mode: false };
     Ok((Window::new([axis(1), axis(spatial.iter().product())])?, vec![*channels]))
 }
 
-/// The mean over windows: the sum over each, times one over the number of cells that count.
+/// The mean over windows: the sum over each, times one over the number of cells that count. The sum
+/// is a convolution of every plane by itself with a kernel of ones.
 pub(super) struct WindowMean<B: Kernels> {
     window: Window,
+    ones: Tensor<B>,
     /// One over the counts, (1, 1, height, width).
     weight: Weights<B>,
     input: Shape,
@@ -92,28 +95,42 @@ impl<B: Kernels> WindowMean<B> {
         };
         let (rows, columns) = (counts(0), counts(1));
         if rows.contains(&0) || columns.contains(&0) {
-            return Err(Kind::Model.error("`padding` is so large that a window holds no cell of the input"));
+            return Err(
+                Kind::Model.error("`padding` is so large that a window holds no cell of the input")
+            );
         }
         let shares =
             rows.iter().flat_map(|r| columns.iter().map(move |c| 1.0 / (r * c) as f64)).collect();
         let shape = [1, 1, rows.len(), columns.len()];
         let weight = Weights::new(Tensor::from_vec::<f64>(shares, &shape, context.device));
-        Ok(Self { window, weight, input: input.to_vec(), output: output.to_vec() })
+        let [height, width] = window.kernels();
+        let ones = Tensor::full(&[1, 1, height, width], 1.0, context.device);
+        Ok(Self { window, ones, weight, input: input.to_vec(), output: output.to_vec() })
+    }
+}
+
+impl<B: Kernels> WindowMean<B> {
+    /// x with every channel as a row of its own.
+    fn planes(&self, x: Tensor<B>, [height, width]: [usize; 2]) -> Tensor<B> {
+        let rows = x.rows() * self.input[0];
+        x.reshape(&[rows, 1, height, width])
     }
 }
 
 impl<B: Kernels> Affine<B> for WindowMean<B> {
     fn apply(&self, x: &[Tensor<B>], part: Part) -> Tensor<B> {
-        let [height, width] = self.window.input();
-        let x = x[0].clone().reshape_rows(&[self.input[0], height, width]).into_primitive();
-        let sums = Tensor::from_primitive(B::sum_pool2d(x, &self.window));
-        (sums * self.weight.part(part)).reshape_rows(&self.output)
+        let rows = x[0].rows();
+        let x = self.planes(x[0].clone(), self.window.input()).into_primitive();
+        let sums = B::conv(x, self.ones.clone().into_primitive(), &self.window, 1);
+        (Tensor::from_primitive(sums) * self.weight.part(part))
+            .reshape(&[&[rows], self.output.as_slice()].concat())
     }
 
     fn pullback(&self, s: Tensor<B>, part: Part) -> Vec<Tensor<B>> {
-        let [height, width] = self.window.output();
-        let s = s.reshape_rows(&[self.input[0], height, width]) * self.weight.part(part);
-        let x = B::sum_pool2d_pullback(s.into_primitive(), &self.window);
-        vec![Tensor::from_primitive(x).reshape_rows(&self.input)]
+        let rows = s.rows();
+        let s = self.planes(s, self.window.output()) * self.weight.part(part);
+        let ones = self.ones.clone().into_primitive();
+        let x = B::conv_pullback(s.into_primitive(), ones, &self.window, 1);
+        vec![Tensor::from_primitive(x).reshape(&[&[rows], self.input.as_slice()].concat())]
     }
 }

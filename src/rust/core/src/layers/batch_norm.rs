@@ -26,9 +26,9 @@ impl Settings for BatchNorm {
         };
         let column = |field: &str, index: usize| -> Result<Vec<f64>> {
             // The checks of the other layers; the values are wanted in full precision.
-            context.weights(field, index, &[channels]).map_err(|e| {
-                e.kind.error(format!("{} ({} arrives)", e.message, show(&input)))
-            })?;
+            context
+                .weights(field, index, &[channels])
+                .map_err(|e| e.kind.error(format!("{} ({} arrives)", e.message, show(&input))))?;
             Ok(match &context.array(field, index)?.values {
                 Values::F32(v) => v.iter().map(|&x| f64::from(x)).collect(),
                 Values::F64(v) => v.clone(),
@@ -37,8 +37,10 @@ impl Settings for BatchNorm {
         let (gamma, beta) = (column("gamma", self.gamma)?, column("beta", self.beta)?);
         let (mean, var) = (column("run_mean", self.run_mean)?, column("run_var", self.run_var)?);
         if let Some(v) = var.iter().find(|v| **v + self.eps <= 0.0) {
-            return Err(Kind::Weights
-                .error(format!("`run_var` + `eps` must be positive, but {v} + {} is not", self.eps)));
+            return Err(Kind::Weights.error(format!(
+                "`run_var` + `eps` must be positive, but {v} + {} is not",
+                self.eps
+            )));
         }
         let scale: Vec<f64> =
             gamma.iter().zip(&var).map(|(g, v)| g / (v + self.eps).sqrt()).collect();

@@ -44,9 +44,11 @@ pub(super) fn padding_on_plane<const D: usize>(values: &[usize]) -> Result<[[usi
     match (D, values) {
         (1, &[left, right]) => Ok([[0, 0], [left, right]]),
         (2, &[left, right, top, bottom]) => Ok([[top, bottom], [left, right]]),
-        _ => {
-            Err(Kind::Model.error(format!("`padding` needs {} values, not {}", 2 * D, values.len())))
-        }
+        _ => Err(Kind::Model.error(format!(
+            "`padding` needs {} values, not {}",
+            2 * D,
+            values.len()
+        ))),
     }
 }
 

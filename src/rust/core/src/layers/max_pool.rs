@@ -60,7 +60,12 @@ struct WindowMax<B: Kernels> {
 }
 
 impl<B: Kernels> WindowMax<B> {
-    fn new(window: Window, input: &[usize], output: &[usize], context: &Context<B>) -> Result<Self> {
+    fn new(
+        window: Window,
+        input: &[usize],
+        output: &[usize],
+        context: &Context<B>,
+    ) -> Result<Self> {
         let average = WindowMean::new(window, false, input, output, context)?;
         Ok(Self { window, average, input: input.to_vec(), output: output.to_vec() })
     }

@@ -208,11 +208,11 @@ impl<B: Kernels> Context<'_, B> {
     /// The values of the array with this number in the shape asked for.
     fn weights(&self, field: &str, index: usize, shape: &[usize]) -> Result<Tensor<B>> {
         let array = self.array(field, index)?;
-        let (given, wanted): (usize, usize) = (array.shape.iter().product(), shape.iter().product());
+        let (given, wanted): (usize, usize) =
+            (array.shape.iter().product(), shape.iter().product());
         if given != wanted {
-            return Err(Kind::Weights.error(format!(
-                "`{field}` has {given} values, but the layer needs {wanted}"
-            )));
+            return Err(Kind::Weights
+                .error(format!("`{field}` has {given} values, but the layer needs {wanted}")));
         }
         if let Some(i) = array.first_not_finite() {
             return Err(Kind::Weights

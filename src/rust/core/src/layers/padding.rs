@@ -30,7 +30,7 @@ impl Settings for Padding {
         let input = single(inputs)?;
         // Padding is given from the last axis to the first, as torch does.
         let axes = self.padding.len() / 2;
-        if self.padding.len() % 2 != 0 || axes == 0 || axes + 1 != input.len() {
+        if !self.padding.len().is_multiple_of(2) || axes == 0 || axes + 1 != input.len() {
             return Err(Kind::Shape.error(format!(
                 "`padding` has {} values, which does not fit an input {}: (left, right) for \
                  (channels, length), (left, right, top, bottom) for (channels, height, width)",

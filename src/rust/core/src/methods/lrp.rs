@@ -50,9 +50,11 @@ impl<B: Kernels> Lrp<B> {
             let known = |t: &&crate::layers::Type| {
                 t.class == name || t.name == name || t.aliases.contains(&name)
             };
-            let class = TYPES.iter().find(known).map(|t| t.class).ok_or_else(|| {
-                Kind::Rule.error(format!("there is no layer class '{name}'"))
-            })?;
+            let class = TYPES
+                .iter()
+                .find(known)
+                .map(|t| t.class)
+                .ok_or_else(|| Kind::Rule.error(format!("there is no layer class '{name}'")))?;
             if suits(&choice.rule, class)? {
                 special.push(class);
             }

@@ -79,8 +79,7 @@ pub fn explain<B: Kernels>(
                 output.nodes
             )));
         }
-        let value =
-            if ignore_last_activation { output.before_activation } else { output.value };
+        let value = if ignore_last_activation { output.before_activation } else { output.value };
         if network.shape(value) != [output.nodes] {
             return Err(Kind::Shape.error("the output before the last activation is not a vector"));
         }

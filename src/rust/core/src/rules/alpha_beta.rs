@@ -17,7 +17,8 @@ impl AlphaBeta {
             lower: f64::MIN,
             upper: f64::MAX,
         }),
-        description: "R_i = sum_j (alpha (x_i w_ij)+ / z_j+ + (1 - alpha) (x_i w_ij)- / z_j-) R_j, \
+        description:
+            "R_i = sum_j (alpha (x_i w_ij)+ / z_j+ + (1 - alpha) (x_i w_ij)- / z_j-) R_j, \
                       Bach et al. (2015)",
     };
 

@@ -94,7 +94,9 @@ rules! {
 }
 
 fn checked(info: &Info, given: Option<f64>) -> Result<f64> {
-    let Some(Parameter { name, default, lower, upper }) = info.parameter else { return Ok(0.0) };
+    let Some(Parameter { name, default, lower, upper }) = info.parameter else {
+        return Ok(0.0);
+    };
     let value = given.unwrap_or(default);
     if value.is_finite() && (lower..=upper).contains(&value) {
         return Ok(value);

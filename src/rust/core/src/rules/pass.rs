@@ -10,7 +10,7 @@ impl Pass {
         name: "pass",
         layers: &["BatchNorm_Layer"],
         parameter: None,
-        description: "R_i = R_i, the layer is left out",
+        description: "R_i = R_j, the layer is left out",
     };
 
     pub fn new(_: f64) -> Self {

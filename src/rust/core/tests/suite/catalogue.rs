@@ -1,0 +1,145 @@
+//! Every layer type, with random settings.
+
+use innsight_core::kernels::Kernels;
+use innsight_core::layers::{Context, Layer, Op};
+use innsight_core::model::{Array, Order};
+use serde_json::{json, Value};
+
+use crate::{activation, op, Random};
+
+pub struct Case {
+    pub name: String,
+    pub inputs: Vec<Vec<usize>>,
+    pub op: Op,
+    pub arrays: Vec<Array>,
+}
+
+impl Case {
+    fn new(inputs: &[&[usize]], settings: Value, arrays: Vec<Array>) -> Self {
+        let inputs = inputs.iter().map(|s| s.to_vec()).collect();
+        Self { name: settings.to_string(), inputs, op: op(settings), arrays }
+    }
+
+    /// The last layer of the chain that the case builds, with the extents of its output.
+    pub fn layer<B: Kernels>(&self, device: &B::Device) -> (Layer<B>, Vec<usize>) {
+        let context = Context { device, arrays: &self.arrays, order: Order::ChannelsFirst };
+        let mut chain = self.op.build(&context, &self.inputs).expect(&self.name);
+        assert_eq!(chain.len(), 1, "{}", self.name);
+        let built = chain.remove(0);
+        (built.layer, built.shape)
+    }
+}
+
+/// Convolution without activation; `mode` other than "zeros" gives a chain of two layers.
+pub fn conv(random: &mut Random, rank: usize, mode: &str) -> Case {
+    let groups = random.below(1..=3);
+    let (outputs, channels) = (groups * random.below(1..=2), groups * random.below(1..=2));
+    let draw = |random: &mut Random,
+                range: std::ops::RangeInclusive<usize>,
+                n: usize|
+     -> Vec<usize> { (0..n).map(|_| random.below(range.clone())).collect() };
+    let input = [vec![channels], draw(random, 6..=9, rank)].concat();
+    let weight = [vec![outputs, channels / groups], draw(random, 1..=3, rank)].concat();
+    let arrays = vec![random.array(&weight), random.array(&[outputs])];
+    let settings = json!({
+        "weight": 1, "bias": 2, "activation": activation("linear"), "groups": groups,
+        "stride": draw(random, 1..=3, rank), "dilation": draw(random, 1..=2, rank),
+        "padding": draw(random, 0..=3, 2 * rank), "padding_mode": mode,
+    });
+    let name = format!("Conv{rank}D");
+    Case::new(&[&input], json!({ name: settings }), arrays)
+}
+
+fn pooling(random: &mut Random, rank: usize, kind: &str) -> Case {
+    let kernel: Vec<usize> = (0..rank).map(|_| random.below(2..=3)).collect();
+    let strides: Vec<usize> = (0..rank).map(|_| random.below(1..=3)).collect();
+    let padding: Vec<usize> = (0..2 * rank).map(|_| random.below(0..=1)).collect();
+    let dilation: Vec<usize> = (0..rank).map(|_| random.below(1..=2)).collect();
+    let mut input = vec![2];
+    input.extend((0..rank).map(|_| random.below(6..=9)));
+    let ceil_mode = random.below(0..=1) == 1;
+    let mut settings = json!({
+        "kernel_size": kernel, "strides": strides, "padding": padding, "ceil_mode": ceil_mode,
+    });
+    match kind {
+        "Max" => settings["dilation"] = json!(dilation),
+        _ => settings["count_include_pad"] = json!(random.below(0..=1) == 1),
+    }
+    let name = format!("{kind}Pooling{rank}D");
+    Case::new(&[&input], json!({ name: settings }), vec![])
+}
+
+/// The affine layers.
+pub fn affine(random: &mut Random) -> Vec<Case> {
+    let arrays = vec![random.array(&[3, 5]), random.array(&[3])];
+    let dense = json!({"weight": 1, "bias": 2, "activation": activation("linear")});
+    let variance = Array::new(&[2], vec![0.5, 2.0]);
+    let statistics = vec![random.array(&[2]), random.array(&[2]), random.array(&[2]), variance];
+    let batch_norm = json!({"gamma": 1, "beta": 2, "run_mean": 3, "run_var": 4, "eps": 1e-3});
+    let mut cases = vec![
+        Case::new(&[&[5]], json!({"Dense": dense}), arrays),
+        Case::new(&[&[2, 3, 4]], json!({"BatchNorm": batch_norm}), statistics.clone()),
+        Case::new(&[&[2]], json!({"BatchNorm": batch_norm}), statistics),
+        Case::new(&[&[2, 3], &[2, 3], &[2, 3]], json!({"Add": {}}), vec![]),
+        Case::new(&[&[2, 3, 4]], json!({"GlobalAvgPooling": {}}), vec![]),
+        Case::new(&[&[3, 5]], json!({"GlobalAvgPooling": {}}), vec![]),
+    ];
+    for rank in [1, 2] {
+        cases.extend((0..4).map(|_| conv(random, rank, "zeros")));
+        cases.extend((0..3).map(|_| pooling(random, rank, "Average")));
+    }
+    cases
+}
+
+/// The layers that pick maxima.
+pub fn selection(random: &mut Random) -> Vec<Case> {
+    let mut cases = vec![
+        Case::new(&[&[2, 3, 4]], json!({"GlobalMaxPooling": {}}), vec![]),
+        Case::new(&[&[2, 5]], json!({"GlobalMaxPooling": {}}), vec![]),
+    ];
+    for rank in [1, 2] {
+        cases.extend((0..3).map(|_| pooling(random, rank, "Max")));
+    }
+    cases
+}
+
+/// The layers that move cells.
+pub fn structural() -> Vec<Case> {
+    let flatten = |start: i64, end: i64, order: &str| json!({"Flatten": {"start_dim": start, "end_dim": end, "order": order}});
+    let padding = |values: &[usize], mode: &str, value: f64| json!({"Padding": {"padding": values, "mode": mode, "value": value}});
+    let mut cases = vec![
+        Case::new(&[&[2, 3, 4]], flatten(2, -1, "channels_first"), vec![]),
+        Case::new(&[&[2, 3, 4]], flatten(2, -1, "channels_last"), vec![]),
+        Case::new(&[&[2, 3, 4]], flatten(3, 4, "channels_last"), vec![]),
+        Case::new(&[&[2, 3, 4]], flatten(2, 3, "channels_first"), vec![]),
+        Case::new(&[&[7]], flatten(2, -1, "call"), vec![]),
+        Case::new(&[&[2, 4], &[3, 4]], json!({"Concatenate": {"axis": 2}}), vec![]),
+        Case::new(&[&[2, 4], &[2, 1]], json!({"Concatenate": {"axis": -1}}), vec![]),
+        Case::new(&[&[2, 4]], json!({"Skipping": {}}), vec![]),
+    ];
+    for mode in ["constant", "reflect", "replicate", "circular"] {
+        cases.push(Case::new(&[&[2, 4]], padding(&[2, 1], mode, 0.5), vec![]));
+        cases.push(Case::new(&[&[2, 3, 4]], padding(&[1, 2, 2, 0], mode, -0.5), vec![]));
+    }
+    cases
+}
+
+/// The activation functions.
+pub fn pointwise() -> Vec<Case> {
+    let names = ["relu", "leaky_relu", "softplus", "sigmoid", "logistic", "softmax", "tanh"];
+    names
+        .iter()
+        .map(|name| {
+            let settings = json!({"Activation": {"activation": activation(name)}});
+            Case::new(&[&[2, 6]], settings, vec![])
+        })
+        .collect()
+}
+
+pub fn all(random: &mut Random) -> Vec<Case> {
+    let mut cases = affine(random);
+    cases.extend(selection(random));
+    cases.extend(structural());
+    cases.extend(pointwise());
+    cases
+}

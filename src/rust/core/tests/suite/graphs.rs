@@ -1,0 +1,122 @@
+//! Networks that cannot be, and what is said of them.
+
+use burn_ndarray::NdArray;
+use innsight_core::error::Kind;
+use innsight_core::graph::Network;
+use innsight_core::layers::Op;
+use innsight_core::model::{Array, Model, Order};
+use serde_json::json;
+
+use crate::{activation, model, op, Random};
+
+type B = NdArray<f64>;
+
+fn dense(weight: usize) -> Op {
+    op(json!({"Dense": {"weight": weight, "bias": 0, "activation": activation("relu")}}))
+}
+
+#[track_caller]
+fn fails(model: &Model, kind: Kind, words: &[&str]) {
+    let error = Network::<B>::new(model, &Default::default(), Order::ChannelsFirst)
+        .err()
+        .expect("the model must be refused");
+    assert_eq!(error.kind, kind, "{error}");
+    for word in words {
+        assert!(error.message.contains(word), "'{word}' is not in: {error}");
+    }
+}
+
+fn weights(shapes: &[&[usize]]) -> Vec<Array> {
+    shapes.iter().map(|shape| Random::new(51).array(shape)).collect()
+}
+
+#[test]
+fn cycles() {
+    let layers = vec![
+        (vec![-1], dense(1)),
+        (vec![1, 3], op(json!({"Add": {}}))),
+        (vec![2], dense(1)),
+        (vec![3], dense(1)),
+    ];
+    let model = model(&[&[2]], layers, &[4], weights(&[&[2, 2]]));
+    fails(&model, Kind::Graph, &["cycle", "2, 3, 4"]);
+}
+
+#[test]
+fn links_that_lead_nowhere() {
+    let arrays = weights(&[&[2, 2]]);
+    let with = |inputs: Vec<i64>| model(&[&[2]], vec![(inputs, dense(1))], &[1], arrays.clone());
+    fails(&with(vec![]), Kind::Graph, &["layer 1 (Dense)", "no input"]);
+    fails(&with(vec![7]), Kind::Graph, &["layer 1 (Dense)", "layer 7"]);
+    fails(&with(vec![-2]), Kind::Graph, &["layer 1 (Dense)", "model input 2"]);
+    fails(&with(vec![0]), Kind::Graph, &["layer 1 (Dense)"]);
+    fails(&with(vec![-1, -1]), Kind::Graph, &["takes one input, but 2 arrive"]);
+    let output = model(&[&[2]], vec![(vec![-1], dense(1))], &[2], arrays.clone());
+    fails(&output, Kind::Graph, &["output layer 2"]);
+    fails(&model(&[&[2]], vec![], &[1], vec![]), Kind::Graph, &["needs layers"]);
+}
+
+#[test]
+fn shapes_that_do_not_fit() {
+    let dense_model =
+        |input: &[usize]| model(&[input], vec![(vec![-1], dense(1))], &[1], weights(&[&[3, 4]]));
+    fails(&dense_model(&[5]), Kind::Shape, &["layer 1 (Dense)", "(3, 4)", "(5)"]);
+    fails(&dense_model(&[4, 2]), Kind::Shape, &["(4, 2)"]);
+    fails(&dense_model(&[0]), Kind::Shape, &["empty"]);
+    let pool = op(json!({"MaxPooling1D": {"kernel_size": [5], "strides": [1], "padding": [0, 0],
+                                          "dilation": [1], "ceil_mode": false}}));
+    let pooled = model(&[&[2, 4]], vec![(vec![-1], pool.clone())], &[1], vec![]);
+    fails(&pooled, Kind::Shape, &["layer 1 (MaxPooling1D)", "5 cells"]);
+    let flat = model(&[&[4]], vec![(vec![-1], pool)], &[1], vec![]);
+    fails(&flat, Kind::Shape, &["(channels, length)", "(4)"]);
+    let open = op(json!({"Skipping": {}}));
+    let two_dimensional = model(&[&[2, 4]], vec![(vec![-1], open)], &[1], vec![]);
+    fails(&two_dimensional, Kind::Shape, &["one-dimensional", "(2, 4)"]);
+    let add = model(&[&[2], &[3]], vec![(vec![-1, -2], op(json!({"Add": {}})))], &[1], vec![]);
+    fails(&add, Kind::Shape, &["(2) and (3)"]);
+}
+
+#[test]
+fn weights_that_are_none() {
+    let bad = Array::new(&[1, 2], vec![1.0, f64::NAN]);
+    let with = |arrays| model(&[&[2]], vec![(vec![-1], dense(1))], &[1], arrays);
+    fails(&with(vec![bad]), Kind::Weights, &["layer 1 (Dense)", "`weight`", "not finite", "2"]);
+    fails(&with(vec![]), Kind::Weights, &["`weight`", "missing"]);
+    fails(&with(weights(&[&[2]])), Kind::Weights, &["must be a matrix"]);
+    let unnormal = op(json!({"BatchNorm": {"gamma": 1, "beta": 1, "run_mean": 1, "run_var": 2,
+                                           "eps": 0.0}}));
+    let arrays = vec![Array::new(&[2], vec![1.0, 1.0]), Array::new(&[2], vec![1.0, -1.0])];
+    let model = model(&[&[2]], vec![(vec![-1], unnormal)], &[1], arrays);
+    fails(&model, Kind::Weights, &["`run_var`", "positive"]);
+}
+
+#[test]
+fn settings_that_cannot_be() {
+    let one = |input: &[usize], settings| {
+        model(&[input], vec![(vec![-1], op(settings))], &[1], weights(&[&[4, 2, 3]]))
+    };
+    let conv = |stride: usize, groups: usize, padding: usize| {
+        json!({"Conv1D": {"weight": 1, "bias": 0, "stride": [stride], "dilation": [1],
+            "padding": [padding, 0], "padding_mode": "zeros", "groups": groups,
+            "activation": activation("linear")}})
+    };
+    fails(&one(&[2, 9], conv(0, 1, 0)), Kind::Model, &["stride", "at least 1"]);
+    fails(&one(&[2, 9], conv(1, 3, 0)), Kind::Model, &["`groups` = 3"]);
+    fails(&one(&[4, 9], conv(1, 1, 0)), Kind::Shape, &["takes 2 input channels", "4 arrive"]);
+    // Settings of any size are refused before anything is allocated for them.
+    fails(&one(&[2, 9], conv(1, 1, usize::MAX / 4)), Kind::Model, &["below 2^31"]);
+    fails(&one(&[2, 9], conv(1, 1, (1 << 31) - 1)), Kind::Memory, &["2147483656"]);
+    let pad =
+        |n: usize, mode: &str| json!({"Padding": {"padding": [n, n], "mode": mode, "value": 0.0}});
+    fails(&one(&[2, 9], pad((1 << 31) - 1, "constant")), Kind::Memory, &["cells"]);
+    fails(&one(&[2, 9], pad(9, "reflect")), Kind::Model, &["more than 8"]);
+    fails(&one(&[2], pad(1, "constant")), Kind::Shape, &["does not fit an input (2)"]);
+    let act = |name: &str| json!({"Activation": {"activation": activation(name)}});
+    fails(&one(&[2], act("gelu2")), Kind::Model, &["'gelu2' is not implemented", "relu"]);
+    let flatten = |start: i64, end: i64| json!({"Flatten": {"start_dim": start, "end_dim": end, "order": "channels_first"}});
+    fails(&one(&[2, 3], flatten(1, -1)), Kind::Model, &["`start_dim` = 1"]);
+    fails(&one(&[2, 3], flatten(3, 2)), Kind::Model, &["must not come after"]);
+    let pool = json!({"AveragePooling1D": {"kernel_size": [2], "strides": [1], "padding": [5, 0],
+                                           "ceil_mode": false, "count_include_pad": false}});
+    fails(&one(&[2, 9], pool), Kind::Model, &["no cell of the input"]);
+}

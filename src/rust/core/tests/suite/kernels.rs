@@ -1,0 +1,153 @@
+//! The kernels against plain loops.
+
+use innsight_core::kernels::{cpu::set_threads, Axis, Kernels, Window};
+
+use crate::{assert_close, on_every_backend, Random};
+
+on_every_backend!(convolution, maxima_over_windows);
+
+fn window(random: &mut Random) -> Window {
+    let mut axis = || Axis {
+        input: random.below(5..=9),
+        kernel: random.below(1..=3),
+        stride: random.below(1..=3),
+        dilation: random.below(1..=2),
+        padding: [random.below(0..=2), random.below(0..=2)],
+        ceil_mode: random.below(0..=1) == 1,
+    };
+    let axes = [axis(), axis()];
+    Window::new(axes).expect("windows that fit")
+}
+
+/// The input cell of each kernel cell of the windows along an axis; `None` in the padding.
+fn cells(axis: Axis) -> Vec<Vec<Option<usize>>> {
+    let cell = |o: usize, k: usize| {
+        let place = o * axis.stride + k * axis.dilation;
+        place.checked_sub(axis.padding[0]).filter(|c| *c < axis.input)
+    };
+    (0..axis.output()).map(|o| (0..axis.kernel).map(|k| cell(o, k)).collect()).collect()
+}
+
+/// Calls `f(window, kernel cell, input cell)` for the cells of all windows that lie in the input.
+fn for_cells(window: &Window, mut f: impl FnMut(usize, usize, usize)) {
+    let [rows, columns] = window.0;
+    let (by_row, by_column) = (cells(rows), cells(columns));
+    for (i, row) in by_row.iter().enumerate() {
+        for (j, column) in by_column.iter().enumerate() {
+            for (k, y) in row.iter().enumerate() {
+                for (l, x) in column.iter().enumerate() {
+                    if let (Some(y), Some(x)) = (y, x) {
+                        let (w, c) = (i * by_column.len() + j, k * columns.kernel + l);
+                        f(w, c, y * columns.input + x);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn product(extents: [usize; 2]) -> usize {
+    extents[0] * extents[1]
+}
+
+fn convolution<B: Kernels>(device: &B::Device, tolerance: f64) {
+    let mut random = Random::new(1);
+    for _ in 0..100 {
+        let window = window(&mut random);
+        let groups = random.below(1..=3);
+        let (per, outputs) = (random.below(1..=3), random.below(1..=3));
+        let (rows, channels) = (random.below(1..=3), groups * per);
+        let ([height, width], [k, l]) = (window.input(), window.kernels());
+        let ([out_height, out_width], kernel) = (window.output(), k * l);
+        let x = random.values(rows * channels * height * width);
+        let w = random.values(groups * outputs * per * kernel);
+        let s = random.values(rows * groups * outputs * out_height * out_width);
+        let mut y = vec![0.0; s.len()];
+        let mut back = vec![0.0; x.len()];
+        for r in 0..rows {
+            for o in 0..groups * outputs {
+                for c in 0..per {
+                    for_cells(&window, |at, cell, place| {
+                        let y_at = (r * groups * outputs + o) * product(window.output()) + at;
+                        let channel = o / outputs * per + c;
+                        let x_at = (r * channels + channel) * height * width + place;
+                        let weight = w[(o * per + c) * kernel + cell];
+                        y[y_at] += weight * x[x_at];
+                        back[x_at] += weight * s[y_at];
+                    });
+                }
+            }
+        }
+        let tensor = |v: &[f64], shape: [usize; 4]| {
+            innsight_core::tensor::Tensor::<B>::from_vec(v.to_vec(), &shape, device)
+                .into_primitive()
+        };
+        let weight = || tensor(&w, [groups * outputs, per, k, l]);
+        let forward =
+            B::conv(tensor(&x, [rows, channels, height, width]), weight(), &window, groups);
+        let s = tensor(&s, [rows, groups * outputs, out_height, out_width]);
+        let pulled = B::conv_pullback(s, weight(), &window, groups);
+        let values = |t| innsight_core::tensor::Tensor::<B>::from_primitive(t).into_vec();
+        let what = format!("{window:?}, {groups} groups");
+        assert_close(&what, &values(forward), &y, tolerance);
+        assert_close(&what, &values(pulled), &back, tolerance);
+    }
+}
+
+fn maxima_over_windows<B: Kernels>(device: &B::Device, tolerance: f64) {
+    let mut random = Random::new(3);
+    for _ in 0..20 {
+        let window = window(&mut random);
+        let [height, width] = window.input();
+        // Few different values, so that there are ties; all negative, so that padding would win.
+        let x: Vec<f64> = (0..height * width).map(|_| -(random.below(1..=4) as f64)).collect();
+        let outputs = product(window.output());
+        let (mut y, mut winner) = (vec![f64::NEG_INFINITY; outputs], vec![0.0; outputs]);
+        for_cells(&window, |at, _, place| {
+            if x[place] > y[at] {
+                (y[at], winner[at]) = (x[place], place as f64);
+            }
+        });
+        if y.contains(&f64::NEG_INFINITY) {
+            continue; // A window in the padding alone, which the layer refuses.
+        }
+        let plane = innsight_core::tensor::Tensor::<B>::from_vec(x, &[1, 1, height, width], device);
+        let (values, winners) = B::max_pool2d_winners(plane.into_primitive(), &window);
+        let values = innsight_core::tensor::Tensor::<B>::from_primitive(values).into_vec();
+        assert_close(&format!("{window:?}"), &values, &y, tolerance);
+        // One unit of signal from every window, at the winner's place in the input.
+        let ones = innsight_core::tensor::Tensor::<B>::full(&[1, 1, outputs], 1.0, device);
+        let [padded_height, padded_width] = window.padded();
+        let winners = B::int_reshape(winners, vec![1, 1, outputs].into());
+        let hits = ones.scatter(2, winners, padded_height * padded_width);
+        let hits = window.crop(hits.reshape(&[1, 1, padded_height, padded_width])).into_vec();
+        let mut expected = vec![0.0; height * width];
+        winner.iter().for_each(|&w| expected[w as usize] += 1.0);
+        assert_close(&format!("winners of {window:?}"), &hits, &expected, tolerance);
+    }
+}
+
+#[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    type B = burn_ndarray::NdArray<f32>;
+    let device = Default::default();
+    let axis =
+        |n| Axis { input: n, kernel: 3, stride: 1, dilation: 1, padding: [1, 1], ceil_mode: false };
+    let window = Window::new([axis(24), axis(24)]).unwrap();
+    let run = |threads: usize| {
+        set_threads(threads);
+        let mut random = Random::new(4);
+        let x = random.tensor::<B>(&[8, 16, 24, 24], &device).into_primitive();
+        let w = random.tensor::<B>(&[32, 16, 3, 3], &device).into_primitive();
+        let y = B::conv(x, w.clone(), &window, 1);
+        let back = B::conv_pullback(y.clone(), w, &window, 1);
+        let a = random.tensor::<B>(&[300, 200], &device).into_primitive();
+        let b = random.tensor::<B>(&[100, 200], &device).into_primitive();
+        let z = B::dense(a, b);
+        [y, back, z].map(|t| innsight_core::tensor::Tensor::<B>::from_primitive(t).into_vec())
+    };
+    let one = run(1);
+    let three = run(3);
+    set_threads(2);
+    assert!(one == three, "bits differ between one thread and three");
+}
