@@ -1,0 +1,65 @@
+#' @export
+as_model_list.nnet <- function(model, ...) {
+  p <- model$n[1L]
+  size <- model$n[2L]
+  # All weights as one matrix (to, from) over the units: bias, inputs, hidden, outputs.
+  units <- model$nunits
+  w <- matrix(0, units, units)
+  w[cbind(rep(seq_len(units), diff(model$nconn)), model$conn + 1L)] <- model$wts
+  inputs <- 1L + seq_len(p)
+  hidden <- 1L + p + seq_len(size)
+  outputs <- 1L + p + size + seq_len(model$n[3L])
+
+  names <- model$coefnames
+  if (inherits(model, "multinom")) {
+    if (length(names) != length(model$vcoefnames)) {
+      innsight_abort(
+        c("{.arg model} must be a {.fn multinom} fit without an offset.",
+          i = "An offset per class is not a part of the network."),
+        "model",
+        call = quote(as_model_list(model))
+      )
+    }
+    # multinom() has the intercept as a column of ones, which is a bias here.
+    intercept <- which(names == "(Intercept)")
+    w[outputs, 1L] <- w[outputs, 1L] + rowSums(w[outputs, inputs[intercept], drop = FALSE])
+    inputs <- inputs[setdiff(seq_len(p), intercept)]
+    names <- setdiff(names, "(Intercept)")
+  }
+  activation <- if (isTRUE(model$softmax)) {
+    "softmax"
+  } else if (model$nsunits < units) {
+    "linear"
+  } else {
+    "logistic"
+  }
+  dense <- function(to, from, act) dense_layer(w[to, from, drop = FALSE], w[to, 1L], act)
+  input_names <- if (length(names) == length(inputs)) list(list(names))
+  output_names <- nnet_outputs(model, length(outputs))
+  if (size == 0L) {
+    layers <- list(dense(outputs, inputs, activation))
+  } else if (all(w[outputs, inputs] == 0)) {
+    layers <- list(dense(hidden, inputs, "logistic"), dense(outputs, hidden, activation))
+  } else {
+    layers <- list(
+      list(type = "Skipping", input_layers = 0L, output_layers = 2:3),
+      c(dense(hidden, inputs, "logistic"), list(input_layers = 1L, output_layers = 3L)),
+      list(type = "Concatenate", axis = 2L, input_layers = 1:2, output_layers = 4L),
+      c(dense(outputs, c(inputs, hidden), activation), list(input_layers = 3L, output_layers = -1L))
+    )
+    return(list(
+      input_dim = list(length(inputs)), input_names = input_names, input_nodes = 1L,
+      output_names = output_names, output_nodes = 4L, layers = layers
+    ))
+  }
+  chain_model(layers, length(inputs), input_names, output_names)
+}
+
+# A factor of two levels is fitted by one logistic output, the probability of the second level.
+nnet_outputs <- function(model, n) {
+  formula <- !is.null(model$terms)
+  names <- colnames(model$fitted.values) %||% if (formula) {
+    if (length(model$lev) == 2L) model$lev[2L] else deparse1(model$terms[[2L]])
+  }
+  if (length(names) == n) list(list(names))
+}

@@ -1,0 +1,143 @@
+# The only caller of the generated wrappers. Everything above this file sees plain R values.
+
+the <- new.env(parent = emptyenv())
+
+#' The engine's table of layers, rules, activations and devices
+#' @noRd
+capabilities <- function() {
+  if (is.null(the$capabilities)) {
+    the$capabilities <- from_engine(engine_capabilities())
+  }
+  the$capabilities
+}
+
+#' The live handle of a converter
+#'
+#' The handle is a cache: it is nil after `readRDS()`, in another process or before the first use,
+#' and is then built again from the model list.
+#' @noRd
+network_handle <- function(converter, call = rlang::caller_env()) {
+  model_handle(converter$model, call)
+}
+
+#' @noRd
+model_handle <- function(model, call = rlang::caller_env()) {
+  self <- environment(model)
+  if (is.null(self$handle) || !isTRUE(engine_alive(self$handle))) {
+    spec <- engine_spec(self$net)
+    self$handle <- from_engine(engine_build(spec$spec, spec$arrays), call)
+  }
+  self$handle
+}
+
+#' @noRd
+network_info <- function(converter, call = rlang::caller_env()) {
+  from_engine(engine_info(network_handle(converter, call)), call)
+}
+
+#' @noRd
+engine_call <- function(channels_first, dtype, call) {
+  list(
+    channels_first = channels_first,
+    dtype = dtype,
+    device = option_device(call),
+    threads = option_threads(call)
+  )
+}
+
+#' @return A list (output layer) of N x n_out matrices.
+#' @noRd
+network_predict <- function(converter, x, channels_first = TRUE, dtype = "float",
+                            call = rlang::caller_env()) {
+  settings <- engine_call(channels_first, dtype, call)
+  plan <- network_plan(converter, channels_first, dtype, call)
+  budget <- memory_budget(call)
+  check_memory(plan$bytes_per_data_point, budget, call)
+  rows <- split_every(nrow(x[[1L]]), budget %/% plan$bytes_per_data_point)
+  parts <- lapply(rows, function(rows) {
+    x <- lapply(x, slice_rows, rows)
+    from_engine(engine_predict(network_handle(converter, call), x, settings), call)
+  })
+  if (length(parts) == 1L) parts[[1L]] else do.call(Map, c(list(rbind), parts))
+}
+
+#' Refuse what would not fit into memory even for one data point and one output node
+#' @noRd
+check_memory <- function(bytes, budget, call) {
+  if (bytes <= budget) {
+    return(invisible(NULL))
+  }
+  innsight_abort(
+    c("A single data point needs more memory than {.code innsight.memory} allows.",
+      x = "It needs {format_bytes(bytes)}, allowed are {format_bytes(budget)}.",
+      i = "If the machine has more, raise it: {.code options(innsight.memory = \"8GB\")}."),
+    "memory",
+    call = call
+  )
+}
+
+format_bytes <- function(x) format(structure(x, class = "object_size"), units = "auto")
+
+# 1, ..., n in blocks of `size`.
+split_every <- function(n, size) unname(split(seq_len(n), (seq_len(n) - 1) %/% size))
+
+#' @return A list (layer) of lists `input` (arrays), `preactivation`, `output`, channels first.
+#' @noRd
+network_activations <- function(converter, x, channels_first = TRUE, dtype = "float",
+                                call = rlang::caller_env()) {
+  settings <- engine_call(channels_first, dtype, call)
+  from_engine(engine_activations(network_handle(converter, call), x, settings), call)
+}
+
+#' @noRd
+network_explain <- function(converter, method, x, targets, channels_first = TRUE, dtype = "float",
+                            call = rlang::caller_env()) {
+  settings <- engine_call(channels_first, dtype, call)
+  from_engine(engine_explain(network_handle(converter, call), method, x, targets, settings), call)
+}
+
+#' @return A list of `bytes_per_data_point` and `bytes_per_row` (data point x target).
+#' @noRd
+network_plan <- function(converter, channels_first = TRUE, dtype = "float",
+                         call = rlang::caller_env()) {
+  settings <- engine_call(channels_first, dtype, call)
+  from_engine(engine_plan(network_handle(converter, call), settings), call)
+}
+
+#' The model list as the engine wants it
+#'
+#' @return A list of `spec` (structure, weights as indices) and `arrays` (the weights).
+#' @noRd
+engine_spec <- function(net) {
+  arrays <- list()
+  store <- function(x) {
+    if (is.null(dim(x)) && !is.raw(x)) dim(x) <- length(x)
+    arrays[[length(arrays) + 1L]] <<- x
+    length(arrays)
+  }
+  layers <- lapply(seq_along(net$layers), function(i) {
+    layer <- net$layers[[i]]
+    # The j-th 0 stands for the j-th model input whose node this layer is.
+    inputs <- layer$input_layers
+    inputs[inputs == 0L] <- -which(net$input_nodes == i)
+    fields <- layer[setdiff(names(layer), c(
+      "type", "input_layers", "output_layers", "dim_in", "dim_out", "num_features",
+      "activation_name", "act_name", "activation_args", "method"
+    ))]
+    for (field in intersect(names(fields), weight_fields)) fields[[field]] <- store(fields[[field]])
+    activation <- c(layer$activation_name, layer$act_name)
+    if (!is.null(activation)) {
+      defaults <- list(negative_slope = 0.01, beta = 1, threshold = 20, dim = -1L)
+      fields$activation <- c(
+        list(name = activation),
+        utils::modifyList(defaults, as.list(layer$activation_args))
+      )
+    }
+    type <- switch(layer$method %||% "",
+      average = "GlobalAvgPooling", max = "GlobalMaxPooling", layer$type
+    )
+    c(list(type = type, inputs = inputs), fields)
+  })
+  spec <- list(input_dim = net$input_dim, output_nodes = net$output_nodes, layers = layers)
+  list(spec = spec, arrays = arrays)
+}

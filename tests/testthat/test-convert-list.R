@@ -1,0 +1,22 @@
+test_that("named lists pass through, of any class", {
+  net <- tiny_net()
+  expect_identical(as_model_list(net), net)
+  expect_identical(as_model_list(structure(net, class = "theirs")), net)
+})
+
+test_that("unknown models are errors that name their class", {
+  expect_error(convert(lm(dist ~ speed, cars)), "<lm>", class = "innsight_error_model")
+  expect_error(convert(3), class = "innsight_error_model")
+  expect_error(convert(NULL), class = "innsight_error_model")
+  for (class in c("nn_module", "luz_module_fitted", "python.builtin.object")) {
+    model <- structure(list(), class = c("specific", class))
+    expect_error(convert(model), "cannot be converted yet", class = "innsight_error_model")
+  }
+})
+
+test_that("other packages can add a method", {
+  registerS3method("as_model_list", "their_fit", function(model, ...) model$net,
+                   envir = asNamespace("innsight"))
+  converter <- convert(structure(list(net = tiny_net()), class = "their_fit"))
+  expect_s3_class(converter, "Converter")
+})
