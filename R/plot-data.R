@@ -1,0 +1,100 @@
+# From the result of a method to the data frame a plot is made of.
+
+# The output nodes of a plot: those asked for, all of which must have been computed; by default the
+# first one. A list as `x$output_idx`.
+nodes_to_plot <- function(x, output_idx, output_label, call) {
+  if (!is.null(output_idx) && !is.null(output_label)) {
+    innsight_warn(c(
+      "Both {.arg output_idx} and {.arg output_label} are given.",
+      i = "{.arg output_label} is ignored."
+    ))
+    output_label <- NULL
+  }
+  labels <- output_labels(x$converter)
+  if (is.null(output_idx) && is.null(output_label)) {
+    nodes <- rep(list(NULL), length(labels))
+    first <- selected_outputs(x)[1]
+    nodes[[first]] <- x$output_idx[[first]][1]
+    return(nodes)
+  }
+  nodes <- select_nodes(output_idx, output_label, labels, call)
+  if (!all(mapply(\(chosen, computed) all(chosen %in% computed), nodes, x$output_idx))) {
+    arg <- if (is.null(output_idx)) "output_label" else "output_idx"
+    innsight_abort(
+      c("{.arg {arg}} must contain only output nodes for which the method was run.",
+        x = "You chose {format_nodes(nodes, labels)}.",
+        i = "Computed: {format_nodes(x$output_idx, labels)}."),
+      "argument",
+      call = call
+    )
+  }
+  nodes
+}
+
+check_aggregation <- function(x, call) {
+  if (is.function(x)) x else check_choice(x, c("sum", "mean", "norm"), "aggr_channels", call)
+}
+
+# Replaces the channels of a block by their aggregate.
+aggregate_channels <- function(block, aggr_channels, call) {
+  d <- dim(block$value)
+  if (length(d) < 4) {
+    return(block)
+  }
+  by_channel <- aperm(block$value, c(2, 1, seq_along(d)[-(1:2)]))
+  dim(by_channel) <- c(d[2], length(by_channel) / d[2])
+  value <- if (is.function(aggr_channels)) {
+    apply(by_channel, 2, aggr_channels)
+  } else {
+    switch(aggr_channels,
+      sum = colSums(by_channel),
+      mean = colMeans(by_channel),
+      norm = sqrt(colSums(by_channel^2))
+    )
+  }
+  if (!is.numeric(value) || length(value) != ncol(by_channel)) {
+    innsight_abort(
+      c("{.arg aggr_channels} must return a single number for the values of all channels.",
+        x = "For {d[2]} channel{?s} it returned {describe(aggr_channels(by_channel[, 1]))}."),
+      "argument",
+      call = call
+    )
+  }
+  block$value <- array(value, replace(d, 2, 1))
+  block$axes[[1]] <- factor(if (is.character(aggr_channels)) aggr_channels else "aggregated")
+  block
+}
+
+# The largest absolute value per data point and node, 1 where there is none.
+cell_maxima <- function(value) {
+  d <- dim(value)
+  dim(value) <- c(d[1], prod(d[-c(1, length(d))]), d[length(d)])
+  largest <- apply(abs(value), c(1, 3), \(x) max(0, x, na.rm = TRUE))
+  largest[largest == 0] <- 1
+  largest
+}
+
+# Adds what `fill` is measured by; `same_scale` takes the maximum over all input layers.
+add_scales <- function(blocks, same_scale) {
+  scales <- lapply(blocks, \(block) cell_maxima(block$value))
+  if (same_scale) {
+    output <- vapply(blocks, `[[`, 0, "output")
+    scales <- lapply(output, \(o) do.call(pmax, scales[output == o]))
+  }
+  Map(\(block, scale) c(block, list(scale = scale)), blocks, scales)
+}
+
+# The columns of get_result(type = "data.frame") and those only plots need: `fill`, the positions
+# along the axes, and the heading of the node.
+plot_columns <- function(block) {
+  columns <- block_columns(block)
+  d <- dim(block$value)
+  first <- max(2, min(3, length(d) - 1))
+  headings <- paste0("Output_", block$output, ": ", levels(block$nodes))
+  columns$fill <- columns$value / per_node(block$scale, d)
+  columns$position <- along(seq_len(d[first]), d, first)
+  columns$position_2 <- along(seq_len(d[length(d) - 1]), d, length(d) - 1)
+  columns$heading <- columns$output_node
+  levels(columns$heading) <- headings
+  columns
+}

@@ -1,0 +1,63 @@
+# Results the tests of the methods share.
+
+iris_lrp <- function(...) {
+  converter <- convert(dense_net(c(4, 5, 3), c("relu", "softmax")),
+                       input_names = names(iris)[1:4], output_names = levels(iris$Species))
+  run_lrp(converter, iris[, 1:4], verbose = FALSE, ...)
+}
+
+# Two tabular inputs, two outputs; the first input is not connected to the second output.
+unconnected_net <- function() {
+  dense <- function(out, n_in, from, to) {
+    list(type = "Dense", weight = random_array(out, n_in), bias = rnorm(out),
+         activation_name = "linear", input_layers = from, output_layers = to)
+  }
+  with_seed(3, list(
+    input_dim = list(2, 3), input_nodes = c(1, 2), output_nodes = c(4, 5),
+    layers = list(
+      dense(2, 2, 0, 3),
+      dense(2, 3, 0, c(3, 5)),
+      list(type = "Add", input_layers = c(1, 2), output_layers = 4),
+      dense(3, 2, 3, -1),
+      dense(2, 2, 2, -1)
+    )
+  ))
+}
+
+unconnected_data <- function() with_seed(4, list(matrix(rnorm(8), 4), matrix(rnorm(12), 4)))
+
+image_net <- function() {
+  with_seed(5, list(
+    input_dim = c(2, 4, 5), input_nodes = 1, output_nodes = 3,
+    layers = list(
+      list(type = "Conv2D", weight = random_array(3, 2, 2, 2), bias = rnorm(3),
+           activation_name = "relu", input_layers = 0, output_layers = 2),
+      list(type = "Flatten", input_layers = 1, output_layers = 3, order = "channels_first"),
+      list(type = "Dense", weight = random_array(2, 36), bias = rnorm(2),
+           activation_name = "tanh", input_layers = 2, output_layers = -1)
+    )
+  ))
+}
+
+image_data <- function() with_seed(6, random_array(3, 2, 4, 5))
+
+signal_net <- function() {
+  with_seed(5, list(
+    input_dim = c(2, 6), input_nodes = 1, output_nodes = 3,
+    layers = list(
+      list(type = "Conv1D", weight = random_array(3, 2, 2), bias = rnorm(3),
+           activation_name = "relu", input_layers = 0, output_layers = 2),
+      list(type = "Flatten", input_layers = 1, output_layers = 3, order = "channels_first"),
+      list(type = "Dense", weight = random_array(2, 15), bias = rnorm(2),
+           activation_name = "linear", input_layers = 2, output_layers = -1)
+    )
+  ))
+}
+
+signal_data <- function() with_seed(6, random_array(3, 2, 6))
+
+draws <- function(plot) {
+  grDevices::pdf(NULL)
+  on.exit(grDevices::dev.off())
+  expect_no_error(print(plot))
+}

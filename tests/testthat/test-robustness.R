@@ -1,0 +1,83 @@
+# Whatever is given, the outcome is a result or an error of ours that is not a bug report.
+
+odd_values <- function() {
+  list(
+    NULL, NA, NA_integer_, NaN, Inf, -1, 0, 1e10, 2^31, 0.5, -1e308, 1i, TRUE, 1:100, c(a = 1),
+    "x", "%s %n {1+1} {.val", character(), factor("a"), as.Date("2020-01-01"), raw(4), quote(a),
+    list(), list(NULL), list(1, "a"), matrix(1, 2, 2), array(0, c(1, 1, 1, 1, 1)), identity,
+    new.env(), data.frame(a = 1)
+  )
+}
+
+pick <- function(x) x[[sample(length(x), 1)]]
+
+# `f` with the arguments `args` and one more; symbols among them are not looked up.
+call_with <- function(f, args, name = NULL, value = NULL) {
+  if (!is.null(name)) args[name] <- list(value)
+  do.call(f, args, quote = TRUE)
+}
+
+expect_result_or_own_error <- function(code, label) {
+  outcome <- suppressMessages(suppressWarnings(tryCatch({
+    force(code)
+    NULL
+  }, error = identity)))
+  sound <- is.null(outcome) ||
+    (inherits(outcome, "innsight_error") && !inherits(outcome, "innsight_error_bug"))
+  expect(sound, sprintf("%s: %s", label, if (!sound) conditionMessage(outcome)))
+}
+
+test_that("no model list ends the session or hits a bug", {
+  mutate <- function(net) {
+    if (runif(1) < 0.2) {
+      net[sample(c("input_dim", "input_nodes", "output_nodes", "output_dim", "layers",
+                   "input_names", "output_names"), 1)] <- list(pick(odd_values()))
+    } else {
+      i <- sample(length(net$layers), 1)
+      net$layers[[i]][sample(names(net$layers[[i]]), 1)] <- list(pick(odd_values()))
+    }
+    net
+  }
+  nets <- list(two_input_net(), all_layers_net())
+  with_seed(1, for (round in 1:300) {
+    net <- mutate(pick(nets))
+    expect_result_or_own_error({
+      converter <- convert(net)
+      x <- lapply(converter$input_dim, \(d) random_array(2, d))
+      run_lrp(converter, x, rule_name = "alpha_beta", verbose = FALSE)
+    }, paste("mutation", round))
+  })
+})
+
+test_that("no argument of a method or a plot ends the session or hits a bug", {
+  converter <- convert(two_input_net())
+  good <- list(converter = converter, data = two_input_data())
+  lrp <- run_lrp(converter, two_input_data(), verbose = FALSE)
+  with_seed(2, for (value in odd_values()) {
+    for (arg in setdiff(names(formals(LRP$public_methods$initialize)), "verbose")) {
+      args <- good
+      args[arg] <- list(value)
+      expect_result_or_own_error(call_with(run_lrp, c(args, verbose = FALSE)), paste("LRP", arg))
+    }
+    expect_result_or_own_error(run_grad(converter, two_input_data(), times_input = value), "grad")
+    expect_result_or_own_error(get_result(lrp, value), "get_result")
+    expect_result_or_own_error(predict(converter, value), "predict")
+    for (arg in c("data_idx", "output_idx", "output_label", "aggr_channels", "as_plotly",
+                  "same_scale", "show_preds")) {
+      expect_result_or_own_error(call_with(plot, list(lrp), arg, value),
+                                 paste("plot", arg))
+    }
+    for (arg in c("data_idx", "output_idx", "output_label", "aggr_channels", "as_plotly",
+                  "ref_data_idx", "preprocess_FUN", "individual_data_idx", "individual_max")) {
+      expect_result_or_own_error(call_with(plot_global, list(lrp), arg, value),
+                                 paste("plot_global", arg))
+    }
+  })
+})
+
+test_that("a panic of the engine is a bug report and the session goes on", {
+  error <- expect_error(from_engine(engine_panic()), class = "innsight_error_bug")
+  expect_match(conditionMessage(error), "on purpose, with % and {braces}", fixed = TRUE)
+  expect_match(conditionMessage(error), "report")
+  expect_equal(dim(predict(convert(tiny_net()), matrix(0.5))), c(1, 1))
+})
