@@ -12,14 +12,14 @@ use innsight_core::tensor::Tensor;
 
 type B = NdArray<f32>;
 
-/// The best of a few runs, in seconds.
-fn time<T>(mut run: impl FnMut() -> T) -> f64 {
-    let once = |run: &mut dyn FnMut() -> T| {
+/// The best of some runs, in seconds.
+fn time<T>(runs: usize, run: impl Fn() -> T) -> f64 {
+    let once = |_| {
         let start = Instant::now();
         std::hint::black_box(run());
         start.elapsed().as_secs_f64()
     };
-    (0..3).map(|_| once(&mut run)).fold(f64::INFINITY, f64::min)
+    (0..runs).map(once).fold(f64::INFINITY, f64::min)
 }
 
 fn main() {
@@ -27,7 +27,14 @@ fn main() {
     let device = Default::default();
     println!("| layer | rows | forward: burn | forward: ours | pullback: burn | pullback: ours |");
     println!("|---|---|---|---|---|---|");
-    let layers = [(3, 64, 224), (64, 64, 224), (64, 128, 112), (128, 256, 56), (256, 512, 28), (512, 512, 14)];
+    let layers = [
+        (3, 64, 224),
+        (64, 64, 224),
+        (64, 128, 112),
+        (128, 256, 56),
+        (256, 512, 28),
+        (512, 512, 14),
+    ];
     for (channels, outputs, size) in layers {
         for rows in [1, 8] {
             let axis = Axis {
@@ -41,29 +48,46 @@ fn main() {
             let window = Window::new([axis, axis]).expect("windows that fit");
             let noise = |shape: &[usize]| {
                 let cells: usize = shape.iter().product();
-                let values = (0..cells).map(|i| ((i * 7919) % 1000) as f32 / 500.0 - 1.0).collect();
+                let values = (0..cells)
+                    .map(|i| ((i * 7919) % 1000) as f32 / 500.0 - 1.0)
+                    .collect();
                 Tensor::<B>::from_vec::<f32>(values, shape, &device).into_primitive()
             };
             let x = noise(&[rows, channels, size, size]);
             let w = noise(&[outputs, channels, 3, 3]);
             let s = noise(&[rows, outputs, size, size]);
             let flops = 2.0 * (rows * channels * outputs * 9 * size * size) as f64;
-            let speed = |seconds: f64| format!("{:.1}", flops / seconds / 1e9);
+            let speed = |seconds: f64| match seconds.is_nan() {
+                true => "-".to_string(),
+                false => format!("{:.1}", flops / seconds / 1e9),
+            };
             let options = || ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
             let transposed = || ConvTransposeOptions::new([1, 1], [1, 1], [0, 0], [1, 1], 1);
             let seconds = [
-                time(|| <B as ModuleOps<B>>::conv2d(x.clone(), w.clone(), None, options())),
-                time(|| B::conv(x.clone(), w.clone(), &window, 1)),
+                time(3, || {
+                    <B as ModuleOps<B>>::conv2d(x.clone(), w.clone(), None, options())
+                }),
+                time(3, || B::conv(x.clone(), w.clone(), &window, 1)),
                 // burn's own pullback takes seconds even for one row.
                 if rows > 1 {
                     f64::NAN
                 } else {
-                    time(|| <B as ModuleOps<B>>::conv_transpose2d(s.clone(), w.clone(), None, transposed()))
+                    time(1, || {
+                        <B as ModuleOps<B>>::conv_transpose2d(
+                            s.clone(),
+                            w.clone(),
+                            None,
+                            transposed(),
+                        )
+                    })
                 },
-                time(|| B::conv_pullback(s.clone(), w.clone(), &window, 1)),
+                time(3, || B::conv_pullback(s.clone(), w.clone(), &window, 1)),
             ];
             let cells: Vec<String> = seconds.into_iter().map(speed).collect();
-            println!("| {channels}→{outputs} @ {size} | {rows} | {} |", cells.join(" | "));
+            println!(
+                "| {channels}→{outputs} @ {size} | {rows} | {} |",
+                cells.join(" | ")
+            );
         }
     }
 }
