@@ -51,3 +51,13 @@ test_that("slice_rows() keeps the rank", {
   expect_identical(dim(slice_rows(x, 2)), c(1L, 2L, 3L))
   expect_identical(dim(slice_rows(matrix(0, 3, 1), 2:3)), c(2L, 1L))
 })
+
+test_that("data beyond single precision ask for double", {
+  converter <- convert(tiny_net())
+  expect_error(
+    run_grad(converter, matrix(1e300), verbose = FALSE), "dtype = \"double\"",
+    class = "innsight_error_argument"
+  )
+  double <- run_grad(converter, matrix(1e300), dtype = "double", verbose = FALSE)
+  expect_true(is.finite(get_result(double)))
+})

@@ -23,10 +23,10 @@ fn channels_to_second(rank: usize) -> Vec<usize> {
 pub fn read(robj: &Robj, channels_first: bool) -> Result<(Vec<f64>, Vec<usize>)> {
     let values = robj
         .as_real_slice()
-        .ok_or_else(|| Kind::Argument.error("the engine takes arrays of doubles"))?;
+        .ok_or_else(|| Kind::Argument.error("The engine takes arrays of doubles"))?;
     let dims = dims(robj);
     let array = ArrayViewD::from_shape(IxDyn(&dims).f(), values)
-        .map_err(|e| Kind::Argument.error(format!("an array with wrong extents: {e}")))?;
+        .map_err(|e| Kind::Argument.error(format!("An array with wrong extents: {e}")))?;
     let array = match channels_first {
         true => array,
         false => array.permuted_axes(channels_to_second(dims.len())),
@@ -55,7 +55,7 @@ pub fn write(
     shape.extend(targets);
     shape.extend(row);
     let array = ArrayViewD::from_shape(IxDyn(&shape), &values)
-        .map_err(|e| Kind::Bug.error(format!("a result with wrong extents: {e}")))?;
+        .map_err(|e| Kind::Bug.error(format!("A result with wrong extents: {e}")))?;
     let first = shape.len() - row.len();
     let mut axes = vec![0];
     match channels_first || row.len() < 2 {

@@ -10,7 +10,7 @@ use innsight_core::graph::{Network, Tape, Value};
 use innsight_core::kernels::{cpu::set_threads, Kernels};
 use innsight_core::methods::{explain, Gradient, Lrp, Method};
 use innsight_core::model::{Model, Order};
-use innsight_core::tensor::Tensor;
+use innsight_core::tensor::{largest, Tensor};
 
 use crate::arrays::{read, write};
 use crate::request::{self, Call, Explanation};
@@ -50,7 +50,7 @@ pub struct Engine {
 
 /// The engine behind a pointer.
 pub fn of(handle: &Robj) -> Result<&Engine> {
-    let dead = |_| Kind::Bug.error("the pointer does not lead to a network");
+    let dead = |_| Kind::Bug.error("The pointer does not lead to a network");
     let pointer: &ExternalPtr<Engine> = handle.try_into().map_err(dead)?;
     pointer.try_addr().map_err(dead)
 }
@@ -78,8 +78,8 @@ impl Engine {
             }
             (true, _) => {
                 let reason = match cfg!(feature = "gpu") {
-                    true => "a GPU computes in single precision: dtype = \"float\"",
-                    false => "this build of the package has no GPU support",
+                    true => "A GPU computes in single precision: dtype = \"float\"",
+                    false => "This build of the package has no GPU support",
                 };
                 return Err(Kind::Device.error(reason));
             }
@@ -181,9 +181,14 @@ fn info<B: Kernels>(network: &Network<B>) -> Robj {
 
 /// The data of a call on the network's device.
 fn inputs<B: Kernels>(network: &Network<B>, x: &Robj, call: &Call) -> Result<Vec<Tensor<B>>> {
-    let list = List::try_from(x).map_err(|_| Kind::Argument.error("the data is not a list"))?;
+    let list = List::try_from(x).map_err(|_| Kind::Argument.error("The data is not a list"))?;
     let tensor = |robj: Robj| {
         let (values, shape) = read(&robj, call.channels_first)?;
+        if values.iter().any(|x| x.abs() > largest::<B>()) {
+            return Err(Kind::Argument.error(
+                "The data holds values beyond single precision (3.4e38): use dtype = \"double\"",
+            ));
+        }
         Ok(Tensor::from_vec(values, &shape, &network.device))
     };
     list.values().map(tensor).collect()

@@ -34,7 +34,7 @@ pub enum Method {
 
 /// A malformed request is a defect of the R side: users' input is checked there.
 fn defect(what: &str) -> innsight_core::error::Error {
-    Kind::Bug.error(format!("malformed request: {what}"))
+    Kind::Bug.error(format!("Malformed request: {what}"))
 }
 
 fn parse<'a, T: Deserialize<'a>>(robj: &'a Robj, what: &str) -> Result<T> {
@@ -106,7 +106,7 @@ fn array(robj: &Robj) -> Result<Array> {
     let values: usize = shape.iter().product();
     if bytes.len() != 4 * values {
         return Err(Kind::Weights.error(format!(
-            "a raw vector of {} bytes does not hold {values} single-precision values",
+            "A raw vector of {} bytes does not hold {values} single-precision values",
             bytes.len()
         )));
     }

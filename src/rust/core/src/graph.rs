@@ -75,12 +75,12 @@ impl<B: Kernels> Network<B> {
     pub fn new(model: &Model, device: &B::Device, order: Order) -> Result<Self> {
         let count = model.layers.len();
         if count == 0 || model.outputs.is_empty() || model.input_dim.is_empty() {
-            return Err(Kind::Graph.error("a model needs layers, inputs and outputs"));
+            return Err(Kind::Graph.error("A model needs layers, inputs and outputs"));
         }
         for shape in &model.input_dim {
             if shape.is_empty() || shape.contains(&0) {
                 return Err(
-                    Kind::Shape.error(format!("an input of shape {} is empty", show(shape)))
+                    Kind::Shape.error(format!("An input of shape {} is empty", show(shape)))
                 );
             }
             check_cells(shape)?;
@@ -103,7 +103,7 @@ impl<B: Kernels> Network<B> {
             let inputs = model.layers[i].inputs.iter().map(operand).collect();
             let place = network.add(model, i, inputs, &context).map_err(|e| {
                 let name = model.layers[i].op.layer_type().name;
-                e.kind.error(format!("layer {} ({name}): {}", i + 1, e.message))
+                e.kind.error(format!("Layer {} ({name}): {}", i + 1, e.message))
             })?;
             places[i] = Some(place);
         }
@@ -148,10 +148,10 @@ impl<B: Kernels> Network<B> {
         let place = index
             .checked_sub(1)
             .and_then(|i| self.places.get(i))
-            .ok_or_else(|| Kind::Graph.error(format!("output layer {index} does not exist")))?;
+            .ok_or_else(|| Kind::Graph.error(format!("Output layer {index} does not exist")))?;
         let &[nodes] = self.shape(place.output) else {
             return Err(Kind::Shape.error(format!(
-                "layer {index} ({}) is an output and must be one-dimensional, but its shape is {}",
+                "Layer {index} ({}) is an output and must be one-dimensional, but its shape is {}",
                 place.layer_type.name,
                 show(self.shape(place.output))
             )));
@@ -193,7 +193,7 @@ impl<B: Kernels> Network<B> {
     pub fn forward(&self, inputs: Vec<Tensor<B>>) -> Result<Tape<B>> {
         let fits = |(x, shape): (&Tensor<B>, &Shape)| x.shape()[1..] == **shape;
         if inputs.len() != self.inputs.len() || !inputs.iter().zip(&self.inputs).all(fits) {
-            return Err(Kind::Argument.error("the data does not have the shapes of the inputs"));
+            return Err(Kind::Argument.error("The data does not have the shapes of the inputs"));
         }
         let mut values = inputs;
         for node in &self.nodes {
@@ -264,7 +264,7 @@ fn execution_order(model: &Model) -> Result<Vec<usize>> {
     let count = model.layers.len();
     let error = |i: usize, text: String| -> Error {
         let name = model.layers[i].op.layer_type().name;
-        Kind::Graph.error(format!("layer {} ({name}) {text}", i + 1))
+        Kind::Graph.error(format!("Layer {} ({name}) {text}", i + 1))
     };
     // The layers that take the result of each layer, and how many operands each layer waits for.
     let mut consumers: Vec<Vec<usize>> = vec![Vec::new(); count];
@@ -301,7 +301,7 @@ fn execution_order(model: &Model) -> Result<Vec<usize>> {
         let stuck: Vec<String> =
             (0..count).filter(|&i| waiting[i] > 0).map(|i| (i + 1).to_string()).collect();
         return Err(Kind::Graph.error(format!(
-            "the graph has a cycle: layers {} wait for each other",
+            "The graph has a cycle: layers {} wait for each other",
             stuck.join(", ")
         )));
     }

@@ -52,11 +52,13 @@ impl Array {
         Self { shape: shape.to_vec(), values: Values::F64(values) }
     }
 
-    /// The first position, counted from 0 in row-major order, of a value that is not finite.
-    pub fn first_not_finite(&self) -> Option<usize> {
+    /// The first position, counted from 0 in row-major order, of a value that is not finite or
+    /// larger than `limit` in size.
+    pub fn first_beyond(&self, limit: f64) -> Option<usize> {
+        let beyond = |x: f64| x.is_nan() || x.abs() > limit;
         match &self.values {
-            Values::F32(v) => v.iter().position(|x| !x.is_finite()),
-            Values::F64(v) => v.iter().position(|x| !x.is_finite()),
+            Values::F32(v) => v.iter().position(|&x| beyond(x.into())),
+            Values::F64(v) => v.iter().position(|&x| beyond(x)),
         }
     }
 }

@@ -29,6 +29,14 @@ fn dtype<B: Kernels>() -> DType {
     FloatElem::<B>::dtype()
 }
 
+/// The largest number that a backend can hold.
+pub fn largest<B: Kernels>() -> f64 {
+    match dtype::<B>() {
+        DType::F64 => f64::MAX,
+        _ => f32::MAX.into(),
+    }
+}
+
 impl<B: Kernels> Tensor<B> {
     /// Row-major `data` as a tensor of the given shape.
     pub fn from_vec<E: Element>(data: Vec<E>, shape: &[usize], device: &B::Device) -> Self {

@@ -32,5 +32,5 @@ pub fn device() -> Result<WgpuDevice> {
     DEVICE
         .get_or_init(start)
         .clone()
-        .map_err(|reason| Kind::Device.error(format!("the GPU cannot be used: {reason}")))
+        .map_err(|reason| Kind::Device.error(format!("The GPU cannot be used: {reason}")))
 }

@@ -23,6 +23,11 @@ pub struct Axis {
 }
 
 impl Axis {
+    /// One window for every cell.
+    pub fn trivial(input: usize) -> Self {
+        Self { input, kernel: 1, stride: 1, dilation: 1, padding: [0, 0], ceil_mode: false }
+    }
+
     /// Cells from the first to the last of a window.
     fn extent(&self) -> usize {
         (self.kernel - 1) * self.dilation + 1
@@ -94,7 +99,7 @@ pub fn check_cells(shape: &[usize]) -> Result<()> {
     match cells {
         Some(cells) if cells <= MAX_CELLS => Ok(()),
         _ => Err(Kind::Memory.error(format!(
-            "a value of {} cells is more than the {MAX_CELLS} that a layer may have",
+            "A value of {} cells is more than the {MAX_CELLS} that a layer may have",
             shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" × ")
         ))),
     }

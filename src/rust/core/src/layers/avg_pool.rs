@@ -2,10 +2,8 @@
 
 use serde::Deserialize;
 
-use super::conv::{on_plane, padding_on_plane};
-use super::{
-    from_plane, plane, show, single, Affine, Built, Context, Part, Settings, Shape, Weights,
-};
+use super::windows::{from_plane, plane, Sliding};
+use super::{show, single, Affine, Built, Context, Part, Settings, Shape, Weights};
 use crate::error::{Kind, Result};
 use crate::kernels::{Axis, Kernels, Window};
 use crate::tensor::Tensor;
@@ -25,18 +23,14 @@ pub struct AveragePooling<const D: usize> {
 impl<const D: usize> Settings for AveragePooling<D> {
     fn build<B: Kernels>(&self, context: &Context<B>, inputs: &[Shape]) -> Result<Vec<Built<B>>> {
         let (channels, input) = plane::<D>(inputs)?;
-        let kernel = on_plane::<D>("kernel_size", &self.kernel_size, 1)?;
-        let stride = on_plane::<D>("strides", &self.strides, 1)?;
-        let padding = padding_on_plane::<D>(&self.padding)?;
-        let axis = |i: usize| Axis {
-            input: input[i],
-            kernel: kernel[i],
-            stride: stride[i],
-            dilation: 1,
-            padding: padding[i],
+        let sliding = Sliding::<D> {
+            kernel: &self.kernel_size,
+            stride: &self.strides,
+            dilation: &[1; D],
+            padding: &self.padding,
             ceil_mode: self.ceil_mode,
         };
-        let window = Window::new([axis(0), axis(1)])?;
+        let window = sliding.over(input)?;
         let output = from_plane::<D>(channels, window.output());
         let mean = WindowMean::new(window, self.count_include_pad, &inputs[0], &output, context)?;
         Ok(vec![Built::affine(mean, output)])

@@ -4,9 +4,10 @@ use serde::Deserialize;
 
 use super::activation::Activation;
 use super::padding::Padding;
-use super::{from_plane, plane, show, Affine, Built, Context, Part, Settings, Shape, Weights};
+use super::windows::{from_plane, plane, Sliding};
+use super::{show, Affine, Built, Context, Part, Settings, Shape, Weights};
 use crate::error::{Kind, Result};
-use crate::kernels::{Axis, Kernels, Window};
+use crate::kernels::{Kernels, Window};
 use crate::model::PaddingMode;
 use crate::tensor::Tensor;
 
@@ -26,32 +27,6 @@ pub struct Conv<const D: usize> {
     activation: Activation,
 }
 
-/// The settings of an axis of a plane, from one value a spatial axis; a signal's height is `default`.
-pub(super) fn on_plane<const D: usize>(
-    field: &str,
-    values: &[usize],
-    default: usize,
-) -> Result<[usize; 2]> {
-    match (D, values) {
-        (1, &[length]) => Ok([default, length]),
-        (2, &[height, width]) => Ok([height, width]),
-        _ => Err(Kind::Model.error(format!("`{field}` needs {D} values, not {}", values.len()))),
-    }
-}
-
-/// Padding as (before, after) of height and width, from (left, right) or (left, right, top, bottom).
-pub(super) fn padding_on_plane<const D: usize>(values: &[usize]) -> Result<[[usize; 2]; 2]> {
-    match (D, values) {
-        (1, &[left, right]) => Ok([[0, 0], [left, right]]),
-        (2, &[left, right, top, bottom]) => Ok([[top, bottom], [left, right]]),
-        _ => Err(Kind::Model.error(format!(
-            "`padding` needs {} values, not {}",
-            2 * D,
-            values.len()
-        ))),
-    }
-}
-
 impl<const D: usize> Settings for Conv<D> {
     fn build<B: Kernels>(&self, context: &Context<B>, inputs: &[Shape]) -> Result<Vec<Built<B>>> {
         if self.padding_mode != PaddingMode::Constant {
@@ -69,9 +44,8 @@ impl<const D: usize> Settings for Conv<D> {
         }
         let (channels, input) = plane::<D>(inputs)?;
         let shape = context.shape_of("weight", self.weight)?;
-        let (outputs, group_channels, kernel) = match (D, shape) {
-            (1, &[o, c, length]) => (o, c, [1, length]),
-            (2, &[o, c, height, width]) => (o, c, [height, width]),
+        let (outputs, group_channels, kernel) = match shape {
+            [outputs, channels, kernel @ ..] if kernel.len() == D => (*outputs, *channels, kernel),
             _ => {
                 let axes = ["(outputs, channels, length)", "(outputs, channels, height, width)"];
                 return Err(Kind::Weights.error(format!(
@@ -95,20 +69,17 @@ impl<const D: usize> Settings for Conv<D> {
                 show(&inputs[0])
             )));
         }
-        let stride = on_plane::<D>("stride", &self.stride, 1)?;
-        let dilation = on_plane::<D>("dilation", &self.dilation, 1)?;
-        let padding = padding_on_plane::<D>(&self.padding)?;
-        let axis = |i: usize| Axis {
-            input: input[i],
-            kernel: kernel[i],
-            stride: stride[i],
-            dilation: dilation[i],
-            padding: padding[i],
+        let sliding = Sliding::<D> {
+            kernel,
+            stride: &self.stride,
+            dilation: &self.dilation,
+            padding: &self.padding,
             ceil_mode: false,
         };
-        let window = Window::new([axis(0), axis(1)])?;
+        let window = sliding.over(input)?;
         let output = from_plane::<D>(outputs, window.output());
-        let weight_shape = [outputs, group_channels, kernel[0], kernel[1]];
+        let [height, width] = window.kernels();
+        let weight_shape = [outputs, group_channels, height, width];
         let mut bias_shape = vec![1; output.len() + 1];
         bias_shape[1] = outputs;
         let layer = Layer {

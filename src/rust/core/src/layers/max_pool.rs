@@ -3,10 +3,10 @@
 use serde::Deserialize;
 
 use super::avg_pool::{global, WindowMean};
-use super::conv::{on_plane, padding_on_plane};
-use super::{from_plane, plane, Affine, Built, Context, Selection, Settings, Shape};
+use super::windows::{from_plane, plane, Sliding};
+use super::{Affine, Built, Context, Selection, Settings, Shape};
 use crate::error::Result;
-use crate::kernels::{Axis, Kernels, Window};
+use crate::kernels::{Kernels, Window};
 use crate::tensor::Tensor;
 
 /// The maximum over every window of `D` spatial axes.
@@ -23,19 +23,14 @@ pub struct MaxPooling<const D: usize> {
 impl<const D: usize> Settings for MaxPooling<D> {
     fn build<B: Kernels>(&self, context: &Context<B>, inputs: &[Shape]) -> Result<Vec<Built<B>>> {
         let (channels, input) = plane::<D>(inputs)?;
-        let kernel = on_plane::<D>("kernel_size", &self.kernel_size, 1)?;
-        let stride = on_plane::<D>("strides", &self.strides, 1)?;
-        let dilation = on_plane::<D>("dilation", &self.dilation, 1)?;
-        let padding = padding_on_plane::<D>(&self.padding)?;
-        let axis = |i: usize| Axis {
-            input: input[i],
-            kernel: kernel[i],
-            stride: stride[i],
-            dilation: dilation[i],
-            padding: padding[i],
+        let sliding = Sliding::<D> {
+            kernel: &self.kernel_size,
+            stride: &self.strides,
+            dilation: &self.dilation,
+            padding: &self.padding,
             ceil_mode: self.ceil_mode,
         };
-        let window = Window::new([axis(0), axis(1)])?;
+        let window = sliding.over(input)?;
         let output = from_plane::<D>(channels, window.output());
         Ok(vec![Built::selection(WindowMax::new(window, &inputs[0], &output, context)?, output)])
     }

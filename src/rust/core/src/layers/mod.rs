@@ -14,6 +14,7 @@ mod flatten;
 mod identity;
 mod max_pool;
 mod padding;
+mod windows;
 
 use std::cell::OnceCell;
 
@@ -24,7 +25,7 @@ pub use activation::Activation;
 use crate::error::{Kind, Result};
 use crate::kernels::Kernels;
 use crate::model::{Array, Order, Values};
-use crate::tensor::Tensor;
+use crate::tensor::{largest, Tensor};
 
 /// The extents of a value, without the rows.
 pub type Shape = Vec<usize>;
@@ -214,9 +215,11 @@ impl<B: Kernels> Context<'_, B> {
             return Err(Kind::Weights
                 .error(format!("`{field}` has {given} values, but the layer needs {wanted}")));
         }
-        if let Some(i) = array.first_not_finite() {
-            return Err(Kind::Weights
-                .error(format!("`{field}` has a value that is not finite (number {})", i + 1)));
+        if let Some(i) = array.first_beyond(largest::<B>()) {
+            return Err(Kind::Weights.error(format!(
+                "`{field}` has a value that is not finite or too large (number {})",
+                i + 1
+            )));
         }
         Ok(match &array.values {
             Values::F32(v) => Tensor::from_vec(v.clone(), shape, self.device),
@@ -338,23 +341,4 @@ fn single(inputs: &[Shape]) -> Result<&Shape> {
 pub fn show(shape: &[usize]) -> String {
     let extents: Vec<_> = shape.iter().map(usize::to_string).collect();
     format!("({})", extents.join(", "))
-}
-
-/// Channels and extents of a signal (`D` = 1) or image (`D` = 2), as a plane: a signal has height 1.
-fn plane<const D: usize>(inputs: &[Shape]) -> Result<(usize, [usize; 2])> {
-    let what = ["(channels, length)", "(channels, height, width)"][D - 1];
-    match (D, single(inputs)?.as_slice()) {
-        (1, &[channels, length]) => Ok((channels, [1, length])),
-        (2, &[channels, height, width]) => Ok((channels, [height, width])),
-        (_, other) => {
-            Err(Kind::Shape.error(format!("needs an input {what}, but {} arrives", show(other))))
-        }
-    }
-}
-
-/// The extents of a plane without the height of a signal.
-fn from_plane<const D: usize>(channels: usize, plane: [usize; 2]) -> Shape {
-    let mut shape = vec![channels];
-    shape.extend(&plane[2 - D..]);
-    shape
 }

@@ -54,14 +54,14 @@ impl<B: Kernels> Lrp<B> {
                 .iter()
                 .find(known)
                 .map(|t| t.class)
-                .ok_or_else(|| Kind::Rule.error(format!("there is no layer class '{name}'")))?;
+                .ok_or_else(|| Kind::Rule.error(format!("There is no layer class '{name}'")))?;
             if suits(&choice.rule, class)? {
                 special.push(class);
             }
             rules.push((class, rule(&choice.rule, choice.parameter)?));
         }
         if suits(default, "")? {
-            return Err(Kind::Rule.error(format!("rule '{default}' is not for all layers")));
+            return Err(Kind::Rule.error(format!("Rule '{default}' is not for all layers")));
         }
         Ok(Self { rules, default: rule(default, parameter)?, special, winner_takes_all })
     }
@@ -76,7 +76,7 @@ fn suits(name: &str, class: &str) -> Result<bool> {
     match RULES.iter().find(|rule| rule.name == name) {
         Some(rule) if rule.layers.contains(&class) => Ok(true),
         Some(rule) if !rule.layers.is_empty() => Err(Kind::Rule.error(format!(
-            "rule '{name}' holds for {} alone{}",
+            "Rule '{name}' holds for {} alone{}",
             rule.layers.join(", "),
             if class.is_empty() { String::new() } else { format!(", not for {class}") }
         ))),

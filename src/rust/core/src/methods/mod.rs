@@ -65,7 +65,7 @@ pub fn explain<B: Kernels>(
     ignore_last_activation: bool,
 ) -> Result<Vec<Option<Explanation<B>>>> {
     if targets.len() > network.outputs.len() {
-        return Err(Kind::Argument.error("there are more lists of targets than outputs"));
+        return Err(Kind::Argument.error("There are more lists of targets than outputs"));
     }
     let tape = network.forward(inputs)?;
     let explain_output = |(output, targets): (&Output, &Vec<usize>)| {
@@ -74,14 +74,14 @@ pub fn explain<B: Kernels>(
         }
         if let Some(target) = targets.iter().find(|t| **t >= output.nodes) {
             return Err(Kind::Argument.error(format!(
-                "output node {} does not exist, there are {}",
+                "Output node {} does not exist, there are {}",
                 target + 1,
                 output.nodes
             )));
         }
         let value = if ignore_last_activation { output.before_activation } else { output.value };
         if network.shape(value) != [output.nodes] {
-            return Err(Kind::Shape.error("the output before the last activation is not a vector"));
+            return Err(Kind::Shape.error("The output before the last activation is not a vector"));
         }
         let last = output.activation.as_ref().filter(|_| !ignore_last_activation);
         let start = method.start(&tape.value(value).clone().select(1, targets), last);

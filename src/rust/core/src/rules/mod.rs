@@ -78,7 +78,7 @@ macro_rules! rules {
                 return Ok(Box::new(<$rule>::new(checked(&<$rule>::INFO, parameter)?)));
             })*
             let names: Vec<_> = RULES.iter().map(|rule| rule.name).collect();
-            Err(Kind::Rule.error(format!("there is no rule '{name}', but {}", names.join(", "))))
+            Err(Kind::Rule.error(format!("There is no rule '{name}', but {}", names.join(", "))))
         }
     };
 }
@@ -102,7 +102,7 @@ fn checked(info: &Info, given: Option<f64>) -> Result<f64> {
         return Ok(value);
     }
     Err(Kind::Rule.error(format!(
-        "{name} of rule '{}' must lie between {lower} and {upper}, but is {value}",
+        "The {name} of rule '{}' must lie between {lower} and {upper}, but is {value}",
         info.name
     )))
 }

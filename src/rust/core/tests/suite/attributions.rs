@@ -179,7 +179,7 @@ fn unconnected_inputs_have_no_attribution<B: Kernels>(device: &B::Device, _: f64
     let before = both[1].as_ref().unwrap().attributions[1].clone().unwrap().into_vec();
     assert_eq!(values, before);
     let none = explain(&network, &gradient, x(), &[vec![2], vec![]], true);
-    assert!(none.err().unwrap().message.contains("output node 3"));
+    assert!(none.err().unwrap().message.contains("Output node 3"));
 }
 
 /// A node that feeds several layers, an output among them, hears from all of them.
