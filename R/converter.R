@@ -24,7 +24,8 @@
 #' input; missing with a warning: the layer before), `output_layers` (indices of the layers it
 #' feeds, -1 = model output; missing with a warning: the layers that name it as input) and
 #' optionally the shapes `dim_in` and `dim_out`, which are checked. Links must be given on both
-#' sides. If one input feeds several layers, a `Skipping` layer takes it. The fields by type (`=`
+#' sides. The only input of a model may feed any number of layers; one of several inputs that feeds
+#' several layers is taken by a `Skipping` layer. The fields by type (`=`
 #' gives the default):
 #'
 #' | type | fields |

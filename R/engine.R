@@ -117,9 +117,10 @@ engine_spec <- function(net) {
   }
   layers <- lapply(seq_along(net$layers), function(i) {
     layer <- net$layers[[i]]
-    # The j-th 0 stands for the j-th model input whose node this layer is.
+    # The j-th 0 stands for the j-th model input whose node this layer is, if there are several.
     inputs <- layer$input_layers
-    inputs[inputs == 0L] <- -which(net$input_nodes == i)
+    single <- length(net$input_dim) == 1L
+    inputs[inputs == 0L] <- if (single) -1L else -which(net$input_nodes == i)
     fields <- layer[setdiff(names(layer), c(
       "type", "input_layers", "output_layers", "dim_in", "dim_out", "num_features",
       "activation_name", "act_name", "activation_args", "method"

@@ -468,6 +468,7 @@ check_graph <- function(net, inputs, outputs, input_nodes, output_nodes, call) {
                    call = call, .envir = .envir)
   }
   n <- length(inputs)
+  single <- length(net$input_dim) == 1L
   own <- which(unlist(Map(function(i, from, to) i %in% c(from, to), seq_len(n), inputs, outputs)))
   if (length(own)) {
     fail(x = "Layer {own[1]} is linked to itself, which is a cycle.")
@@ -492,10 +493,12 @@ check_graph <- function(net, inputs, outputs, input_nodes, output_nodes, call) {
       }
     }
     uses <- sum(inputs[[i]] == 0L)
-    if (uses != sum(input_nodes == i)) {
+    stands <- sum(input_nodes == i)
+    # The only input of a model may feed any number of layers.
+    if (if (single) (uses > 0L) != (stands > 0L) else uses != stands) {
       fail(x = "Layer {i} ({type}) takes {uses} model input{?s} (0 in {.field input_layers}), but \\
-                stands {sum(input_nodes == i)} time{?s} in {.field input_nodes} ({input_nodes}).",
-           i = "If one model input feeds several layers, let a {.val Skipping} layer take it.")
+                stands {stands} time{?s} in {.field input_nodes} ({input_nodes}).",
+           i = "If one of several inputs feeds several layers, let a {.val Skipping} layer take it.")
     }
     if ((-1L %in% outputs[[i]]) != (i %in% output_nodes)) {
       has <- if (i %in% output_nodes) "is in" else "is not in"
@@ -504,7 +507,7 @@ check_graph <- function(net, inputs, outputs, input_nodes, output_nodes, call) {
                 {.field output_layers} {but} ({outputs[[i]]}).")
     }
   }
-  if (length(input_nodes) != length(net$input_dim)) {
+  if (!single && length(input_nodes) != length(net$input_dim)) {
     fail(x = "{.field input_dim} describes {length(net$input_dim)} model input{?s}, \\
               {.field input_nodes} {length(input_nodes)}.")
   }

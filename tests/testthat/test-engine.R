@@ -47,3 +47,20 @@ test_that("the number of threads does not change a result", {
   }
   expect_identical(with_threads(1), with_threads(2))
 })
+
+test_that("the only input of a model may feed several layers", {
+  net <- list(
+    input_dim = 2, input_nodes = 1:2, output_nodes = 2,
+    layers = list(
+      list(type = "Dense", weight = matrix(5, 2, 2), bias = c(0, 0), activation_name = "linear",
+           input_layers = 0, output_layers = 2),
+      list(type = "Add", input_layers = c(1, 0), output_layers = -1)
+    )
+  )
+  converter <- convert(net)
+  x <- matrix(c(2, 3), 1)
+  expect_equal(predict(converter, x), x + 25, ignore_attr = TRUE)
+  # Checked by captum's test of skip connections: f = 28 is shared out as 10 and 18.
+  lrp <- run_lrp(converter, x, output_idx = 2, dtype = "double", verbose = FALSE)
+  expect_equal(as.vector(get_result(lrp)), c(10, 18))
+})

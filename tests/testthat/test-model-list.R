@@ -231,7 +231,7 @@ test_that("an inconsistent graph is an error that says where", {
     graph_error(net, "input_nodes.*Skipping")
   }
   net <- two
-  net$input_dim <- 4
+  net$input_dim <- list(4, c(2, 6, 6), 3)
   graph_error(net, "input_dim")
 })
 
