@@ -117,13 +117,13 @@ impl Engine {
         on_backend!(&*self.network_for(call)?, network => {
             let tape = network.forward(inputs(network, x, call)?)?;
             let value = |v: Value| to_r(network, &tape, v);
-            let layers = network.places.iter().map(|place| {
-                let inputs = place.inputs.iter().map(|&v| value(v)).collect::<Result<_>>()?;
-                let before = place.before_activation.map(value).transpose()?;
+            let layers = network.layers.iter().map(|layer| {
+                let inputs = layer.inputs.iter().map(|&v| value(v)).collect::<Result<_>>()?;
+                let before = layer.before_activation.map(value).transpose()?;
                 Ok(list!(
                     input = list_from(inputs),
                     preactivation = before.unwrap_or(().into()),
-                    output = value(place.output)?
+                    output = value(layer.output)?
                 ).into())
             });
             Ok(list_from(layers.collect::<Result<_>>()?))
@@ -158,13 +158,13 @@ fn to_integers(shape: &[usize]) -> Robj {
 }
 
 fn info<B: Kernels>(network: &Network<B>) -> Robj {
-    let layers = network.places.iter().map(|place| {
-        let inputs = place.inputs.iter().map(|&v| to_integers(network.shape(v)));
+    let layers = network.layers.iter().map(|layer| {
+        let inputs = layer.inputs.iter().map(|&v| to_integers(network.shape(v)));
         List::from_pairs([
-            ("type", place.layer_type.name.into()),
-            ("class", place.layer_type.class.into()),
+            ("type", layer.layer_type.name.into()),
+            ("class", layer.layer_type.class.into()),
             ("input_dim", list_from(inputs.collect())),
-            ("output_dim", to_integers(network.shape(place.output))),
+            ("output_dim", to_integers(network.shape(layer.output))),
         ])
         .into()
     });

@@ -41,7 +41,7 @@ pub struct Output {
 
 /// The values that belong to one layer of the model.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct LayerValues {
     /// The type of the layer.
     pub layer_type: Type,
     /// The operands.
@@ -60,8 +60,8 @@ pub struct Network<B: Kernels> {
     pub nodes: Vec<Node<B>>,
     /// The outputs.
     pub outputs: Vec<Output>,
-    /// Where the layers of the model have gone, in the model's order.
-    pub places: Vec<Place>,
+    /// The values of the model's layers, in the model's order.
+    pub layers: Vec<LayerValues>,
     /// The device.
     pub device: B::Device,
 }
@@ -90,24 +90,24 @@ impl<B: Kernels> Network<B> {
             inputs: model.input_dim.clone(),
             nodes: Vec::new(),
             outputs: Vec::new(),
-            places: Vec::new(),
+            layers: Vec::new(),
             device: device.clone(),
         };
-        let mut places: Vec<Option<Place>> = vec![None; count];
+        let mut built: Vec<Option<LayerValues>> = vec![None; count];
         for i in execution_order(model)? {
             let operand = |&source: &i64| match usize::try_from(source) {
                 // The order guarantees that the operand has been built.
-                Ok(layer) => places[layer - 1].as_ref().map_or(0, |place| place.output),
+                Ok(layer) => built[layer - 1].as_ref().map_or(0, |operand| operand.output),
                 Err(_) => source.unsigned_abs() as usize - 1,
             };
             let inputs = model.layers[i].inputs.iter().map(operand).collect();
-            let place = network.add(model, i, inputs, &context).map_err(|e| {
+            let values = network.add(model, i, inputs, &context).map_err(|e| {
                 let name = model.layers[i].op.layer_type().name;
                 e.kind.error(format!("Layer {} ({name}): {}", i + 1, e.message))
             })?;
-            places[i] = Some(place);
+            built[i] = Some(values);
         }
-        network.places = places.into_iter().flatten().collect();
+        network.layers = built.into_iter().flatten().collect();
         network.outputs =
             model.outputs.iter().map(|&i| network.output(i)).collect::<Result<_>>()?;
         Ok(network)
@@ -119,7 +119,7 @@ impl<B: Kernels> Network<B> {
         i: usize,
         inputs: Vec<Value>,
         context: &Context<B>,
-    ) -> Result<Place> {
+    ) -> Result<LayerValues> {
         let op = &model.layers[i].op;
         let shapes: Vec<Shape> = inputs.iter().map(|&v| self.shape(v).to_vec()).collect();
         let chain = op.build(context, &shapes)?;
@@ -141,36 +141,34 @@ impl<B: Kernels> Network<B> {
             self.nodes.push(Node { index, layer_type, inputs, value, shape, layer, activation });
             operands = vec![value];
         }
-        Ok(Place { layer_type: op.layer_type(), inputs, before_activation, output: operands[0] })
+        let layer_type = op.layer_type();
+        Ok(LayerValues { layer_type, inputs, before_activation, output: operands[0] })
     }
 
     fn output(&self, index: usize) -> Result<Output> {
-        let place = index
+        let layer = index
             .checked_sub(1)
-            .and_then(|i| self.places.get(i))
+            .and_then(|i| self.layers.get(i))
             .ok_or_else(|| Kind::Graph.error(format!("Output layer {index} does not exist")))?;
-        let &[nodes] = self.shape(place.output) else {
+        let &[nodes] = self.shape(layer.output) else {
             return Err(Kind::Shape.error(format!(
                 "Layer {index} ({}) is an output and must be one-dimensional, but its shape is {}",
-                place.layer_type.name,
-                show(self.shape(place.output))
+                layer.layer_type.name,
+                show(self.shape(layer.output))
             )));
         };
         // Dropout and the like may stand behind the last activation function.
-        let mut last = place.output;
-        while let Some(node) = self.node(last) {
-            let passes = node.layer_type.name == "Skipping" && node.inputs.len() == 1;
-            if !passes {
-                break;
-            }
-            last = node.inputs[0];
+        let mut last = self.node(layer.output);
+        while let Some(node) = last.filter(|node| node.layer.is_identity()) {
+            last = self.node(node.inputs[0]);
         }
-        let activation = self.node(last).and_then(|node| node.activation.clone());
-        let before_activation = match (&activation, self.node(last)) {
-            (Some(_), Some(node)) => node.inputs[0],
-            _ => place.output,
-        };
-        Ok(Output { value: place.output, before_activation, activation, nodes })
+        let last = last.filter(|node| node.activation.is_some());
+        Ok(Output {
+            value: layer.output,
+            before_activation: last.map_or(layer.output, |node| node.inputs[0]),
+            activation: last.and_then(|node| node.activation.clone()),
+            nodes,
+        })
     }
 
     /// The node that computes a value; `None` for inputs of the model.

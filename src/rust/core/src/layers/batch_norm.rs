@@ -72,8 +72,4 @@ impl<B: Kernels> Affine<B> for Layer<B> {
     fn bias(&self) -> Option<Tensor<B>> {
         Some(self.shift.clone())
     }
-
-    fn is_diagonal(&self) -> bool {
-        true
-    }
 }

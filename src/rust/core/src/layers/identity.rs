@@ -25,4 +25,8 @@ impl<B: Kernels> Structural<B> for Identity {
     fn pullback(&self, s: Tensor<B>) -> Vec<Tensor<B>> {
         vec![s]
     }
+
+    fn is_identity(&self) -> bool {
+        true
+    }
 }

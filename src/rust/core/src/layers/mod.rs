@@ -87,10 +87,6 @@ pub trait Affine<B: Kernels> {
     fn bias(&self) -> Option<Tensor<B>> {
         None
     }
-    /// Whether every output depends on one input of the same place alone.
-    fn is_diagonal(&self) -> bool {
-        false
-    }
 }
 
 /// y = f(x), f acting on every cell (softmax: on every line) by itself.
@@ -117,6 +113,10 @@ pub trait Structural<B: Kernels> {
     fn apply(&self, x: &[Tensor<B>]) -> Tensor<B>;
     /// Moves them back; a cell that went to several places gets the sum, constants get lost.
     fn pullback(&self, s: Tensor<B>) -> Vec<Tensor<B>>;
+    /// Whether all cells stay where they are.
+    fn is_identity(&self) -> bool {
+        false
+    }
 }
 
 /// A layer of one of the four kinds.
@@ -146,6 +146,11 @@ impl<B: Kernels> Layer<B> {
             Layer::Selection(layer) => layer.apply(&x[0]),
             Layer::Structural(layer) => layer.apply(x),
         }
+    }
+
+    /// Whether the output is the only operand.
+    pub fn is_identity(&self) -> bool {
+        matches!(self, Layer::Structural(layer) if layer.is_identity())
     }
 
     /// The product of `s` with the Jacobian at the operands `x`, where `y` is the output.

@@ -19,7 +19,7 @@ impl AlphaBeta {
         }),
         description:
             "R_i = sum_j (alpha (x_i w_ij)+ / z_j+ + (1 - alpha) (x_i w_ij)- / z_j-) R_j, \
-                      Bach et al. (2015)",
+             Bach et al. (2015)",
     };
 
     pub fn new(alpha: f64) -> Self {
@@ -29,56 +29,31 @@ impl AlphaBeta {
 
 impl<B: Kernels> Rule<B> for AlphaBeta {
     fn relevance(&self, place: &Place<B>, r: Tensor<B>) -> Vec<Tensor<B>> {
-        let positive: Vec<_> = place.x.iter().map(|x| x.clone().positive()).collect();
-        // Behind a rectifier there are no negative operands and half of the work is zero.
-        let negative = place
-            .x
-            .iter()
-            .any(Tensor::any_negative)
-            .then(|| place.x.iter().map(|x| x.clone().negative()).collect::<Vec<_>>());
-        let operands = (positive.as_slice(), negative.as_deref());
-        let bias = place.layer.bias();
-        let shares = [
-            (self.0, Positive, Negative, bias.clone().map(Tensor::positive), delta::<B>()),
-            (1.0 - self.0, Negative, Positive, bias.map(Tensor::negative), -delta::<B>()),
+        let part_of_x =
+            |f: fn(Tensor<B>) -> Tensor<B>| -> Vec<_> { place.x.iter().cloned().map(f).collect() };
+        let positive = part_of_x(Tensor::positive);
+        // Behind a rectifier there are no negative operands and half of the work would be zero.
+        let any_negative = place.x.iter().any(Tensor::any_negative);
+        let negative = any_negative.then(|| part_of_x(Tensor::negative));
+        let (b, delta) = (place.layer.bias(), delta::<B>());
+        // Contributions are positive through weights of x's own sign, and negative through the others.
+        let halves = [
+            (self.0, Positive, Negative, b.clone().map(Tensor::positive), delta),
+            (1.0 - self.0, Negative, Positive, b.map(Tensor::negative), -delta),
         ];
-        let sum = |a: Vec<Tensor<B>>, b: Vec<Tensor<B>>| a.into_iter().zip(b).map(|(a, b)| a + b);
-        shares
+        let half = |(factor, own, other, bias, delta): (f64, Part, Part, _, f64)| -> Vec<_> {
+            let x = [Some((&positive, own)), negative.as_ref().map(|x| (x, other))];
+            let x = x.into_iter().flatten();
+            let z = x.clone().map(|(x, part)| place.layer.apply(x, part)).chain(bias);
+            let z = z.reduce(|a, b| a + b).expect("there is a positive part");
+            let s = r.clone().scale(factor).div_samples(&z.add_scalar(delta));
+            x.map(|(x, part)| place.share(s.clone(), x, part)).collect()
+        };
+        halves
             .into_iter()
             .filter(|(factor, ..)| *factor != 0.0)
-            .map(|(factor, like, unlike, bias, delta)| {
-                let r = r.clone().scale(factor);
-                half(place, operands, (like, unlike), bias, delta, r)
-            })
-            .reduce(|a, b| sum(a, b).collect())
+            .flat_map(half)
+            .reduce(|a, b| a.into_iter().zip(b).map(|(a, b)| a + b).collect())
             .expect("alpha and 1 - alpha are not both zero")
     }
-}
-
-/// The contributions of one sign: x⁺ through the weights `like` and x⁻ through those `unlike`.
-fn half<B: Kernels>(
-    place: &Place<B>,
-    (positive, negative): (&[Tensor<B>], Option<&[Tensor<B>]>),
-    (like, unlike): (Part, Part),
-    bias: Option<Tensor<B>>,
-    delta: f64,
-    r: Tensor<B>,
-) -> Vec<Tensor<B>> {
-    let parts = [Some((positive, like)), negative.map(|x| (x, unlike))];
-    let z = parts.iter().flatten().map(|(x, part)| place.layer.apply(x, *part));
-    let z = z.chain(None).reduce(|a, b| a + b).expect("there is a positive part");
-    let z = match bias {
-        Some(b) => z + b,
-        None => z,
-    };
-    let s = r.div_samples(&z.add_scalar(delta));
-    parts
-        .iter()
-        .flatten()
-        .map(|(x, part)| {
-            let pulled = place.layer.pullback(s.clone(), *part);
-            pulled.into_iter().zip(*x).map(|(c, x)| c.mul_samples(x)).collect::<Vec<_>>()
-        })
-        .reduce(|a, b| a.into_iter().zip(b).map(|(a, b)| a + b).collect())
-        .expect("there is a positive part")
 }

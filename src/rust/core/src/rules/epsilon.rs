@@ -1,5 +1,6 @@
 use super::{Info, Parameter, Place, Rule};
 use crate::kernels::Kernels;
+use crate::layers::Part;
 use crate::stabilizer::stabilize;
 use crate::tensor::Tensor;
 
@@ -21,6 +22,7 @@ impl Epsilon {
 
 impl<B: Kernels> Rule<B> for Epsilon {
     fn relevance(&self, place: &Place<B>, r: Tensor<B>) -> Vec<Tensor<B>> {
-        place.share(r.div_samples(&stabilize(place.z.clone(), self.0)))
+        let s = r.div_samples(&stabilize(place.z.clone(), self.0));
+        place.share(s, place.x, Part::All)
     }
 }

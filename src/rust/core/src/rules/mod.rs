@@ -10,7 +10,7 @@ mod ties;
 
 use crate::error::{Kind, Result};
 use crate::kernels::Kernels;
-use crate::layers::Affine;
+use crate::layers::{Affine, Part};
 use crate::tensor::Tensor;
 
 /// An affine layer at the point where a rule is asked.
@@ -25,10 +25,10 @@ pub struct Place<'a, B: Kernels> {
 }
 
 impl<B: Kernels> Place<'_, B> {
-    /// x ⊙ Wᵀ s, for every operand.
-    fn share(&self, s: Tensor<B>) -> Vec<Tensor<B>> {
-        let pulled = self.layer.pullback(s, crate::layers::Part::All);
-        pulled.into_iter().zip(self.x).map(|(c, x)| c.mul_samples(x)).collect()
+    /// x ⊙ Wᵀ s with a part of W, for every operand.
+    fn share(&self, s: Tensor<B>, x: &[Tensor<B>], part: Part) -> Vec<Tensor<B>> {
+        let pulled = self.layer.pullback(s, part).into_iter();
+        pulled.zip(x).map(|(c, x)| c.mul_samples(x)).collect()
     }
 }
 

@@ -125,3 +125,15 @@ fn settings_that_cannot_be() {
                                            "ceil_mode": false, "count_include_pad": false}});
     fails(&one(&[2, 9], pool), Kind::Model, &["no cell of the input"]);
 }
+
+#[test]
+fn the_last_activation_may_stand_before_dropout() {
+    let skip = || op(json!({"Skipping": {}}));
+    let layers = vec![(vec![-1], dense(1)), (vec![1], skip()), (vec![2], skip())];
+    let model = model(&[&[2]], layers, &[3, 1], weights(&[&[3, 2]]));
+    let network = Network::<B>::new(&model, &Default::default(), Order::ChannelsFirst).unwrap();
+    let [behind, at] = &network.outputs[..] else { panic!("two outputs") };
+    assert_eq!(behind.activation.as_ref().map(|a| a.name.as_str()), Some("relu"));
+    assert_eq!(behind.before_activation, at.before_activation);
+    assert_eq!((at.value, behind.value), (2, 4));
+}
