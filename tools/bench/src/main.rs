@@ -1,7 +1,7 @@
-//! Convolution of VGG16's 3 × 3 layers on one thread: burn-ndarray's own operations, and the kernels
+//! Convolution of VGG16's 3 × 3 layers: burn-ndarray's own operations (on one thread), and the kernels
 //! of innsight-core. Prints GFLOP/s for each, as lines of a Markdown table.
 //!
-//!     cargo run --release --manifest-path tools/bench/Cargo.toml
+//!     cargo run --release --manifest-path tools/bench/Cargo.toml [-- THREADS]
 
 use std::time::Instant;
 
@@ -23,7 +23,10 @@ fn time<T>(runs: usize, run: impl Fn() -> T) -> f64 {
 }
 
 fn main() {
-    set_threads(1);
+    let threads = std::env::args()
+        .nth(1)
+        .map_or(1, |n| n.parse().expect("a number of threads"));
+    set_threads(threads);
     let device = Default::default();
     println!("| layer | rows | forward: burn | forward: ours | pullback: burn | pullback: ours |");
     println!("|---|---|---|---|---|---|");

@@ -1,5 +1,5 @@
 //! Kernels for the CPU on top of `ndarray`: im2col with matrix products in place of burn-ndarray's
-//! loops, rows spread over threads.
+//! loops, spread over threads.
 //!
 //! Threads are scoped, started per call and only where the work pays for them, so that nothing is
 //! left behind that a `fork()` of R could break.
@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use burn_ndarray::{FloatNdArrayElement, NdArray, NdArrayTensor, SharedArray};
 use ndarray::linalg::general_mat_mul;
 use ndarray::{
-    s, Array2, Array3, ArrayView2, ArrayView3, ArrayView4, ArrayViewD, ArrayViewMut2,
-    ArrayViewMut3, Axis, Ix2, Ix4, LinalgScalar,
+    s, Array2, Array3, ArrayView2, ArrayView3, ArrayView4, ArrayViewD, ArrayViewMut2, Axis, Ix2,
+    Ix4, LinalgScalar,
 };
 
 use super::{Kernels, Window};
@@ -67,24 +67,23 @@ where
     E::view(tensor).into_dimensionality::<Ix4>().unwrap_or_else(|e| panic!("not planes: {e}"))
 }
 
-/// How many of `rows` a thread should take when all of them cost `work` multiplications.
-fn rows_a_thread(rows: usize, work: usize) -> usize {
-    let threads = THREADS.load(Ordering::Relaxed).min(work / WORTH_A_THREAD).max(1);
-    rows.div_ceil(threads).max(1)
+/// How many threads pay for `work` multiplications.
+fn threads_for(work: usize) -> usize {
+    THREADS.load(Ordering::Relaxed).min(work / WORTH_A_THREAD).max(1)
 }
 
-/// Runs `f` on every pair of blocks, each but the first on a thread of its own.
-fn spread<X: Send, Y: Send>(blocks: impl Iterator<Item = (X, Y)>, f: impl Fn(X, Y) + Sync) {
-    let mut blocks = blocks;
-    let first = blocks.next();
+/// Runs `f` on equal shares of the tasks, each share on a thread, one of them on this one.
+fn spread<T: Send>(tasks: Vec<T>, threads: usize, f: impl Fn(Vec<T>) + Sync) {
+    let share = tasks.len().div_ceil(threads).max(1);
+    let mut tasks = tasks.into_iter();
+    let first = tasks.by_ref().take(share).collect();
     std::thread::scope(|scope| {
-        for (x, y) in blocks {
+        while tasks.len() > 0 {
+            let tasks = tasks.by_ref().take(share).collect();
             let f = &f;
-            scope.spawn(move || f(x, y));
+            scope.spawn(move || f(tasks));
         }
-        if let Some((x, y)) = first {
-            f(x, y);
-        }
+        f(first);
     });
 }
 
@@ -95,15 +94,16 @@ where
 {
     let mut c = Array2::<E>::zeros((a.nrows(), b.ncols()));
     let axis = Axis(usize::from(a.nrows() < b.ncols()));
-    let n = rows_a_thread(c.len_of(axis), a.len() * b.ncols());
-    let parts = c.axis_chunks_iter_mut(axis, n);
-    let multiply = |a: &ArrayView2<E>, b: &ArrayView2<E>, mut c: ArrayViewMut2<E>| {
-        general_mat_mul(E::one(), a, b, E::zero(), &mut c);
-    };
-    match axis {
-        Axis(0) => spread(a.axis_chunks_iter(axis, n).zip(parts), |a, c| multiply(&a, &b, c)),
-        _ => spread(b.axis_chunks_iter(axis, n).zip(parts), |b, c| multiply(&a, &b, c)),
-    }
+    let threads = threads_for(a.len() * b.ncols());
+    let n = c.len_of(axis).div_ceil(threads).max(1);
+    let split = if axis == Axis(0) { a } else { b };
+    let tasks = split.axis_chunks_iter(axis, n).zip(c.axis_chunks_iter_mut(axis, n)).collect();
+    spread(tasks, threads, |tasks| {
+        for (part, mut c) in tasks {
+            let (a, b) = if axis == Axis(0) { (part, b) } else { (a, part) };
+            general_mat_mul(E::one(), &a, &b, E::zero(), &mut c);
+        }
+    });
     c
 }
 
@@ -144,6 +144,11 @@ where
             && window.padded() == window.input()
     }
 
+    /// Cells of a plane of the input.
+    fn plane(&self) -> usize {
+        self.window.input().iter().product()
+    }
+
     /// Blocks of output lines whose unfolded input fits the buffer.
     fn strips(&self) -> impl Iterator<Item = Range<usize>> {
         let [height, width] = self.window.output();
@@ -152,11 +157,17 @@ where
     }
 
     /// Calls `f(line of the unfolded input, its first cell, first input cell, step, cells)` for every
-    /// run of cells that lies inside the input. Lines are (channel, kernel row, kernel column).
-    fn runs(&self, strip: &Range<usize>, mut f: impl FnMut(usize, usize, usize, usize, usize)) {
+    /// run of cells that lies inside the input, for that many channels. Lines are (channel, kernel row,
+    /// kernel column).
+    fn runs(
+        &self,
+        strip: &Range<usize>,
+        channels: usize,
+        mut f: impl FnMut(usize, usize, usize, usize, usize),
+    ) {
         let [rows, columns] = self.window.0;
         let width = columns.output();
-        for channel in 0..self.channels {
+        for channel in 0..channels {
             for (i, j) in (0..rows.kernel).flat_map(|i| (0..columns.kernel).map(move |j| (i, j))) {
                 let line = (channel * rows.kernel + i) * columns.kernel + j;
                 // Output columns whose cell lies inside the input.
@@ -184,62 +195,63 @@ where
         }
     }
 
-    /// One row: x (channels, cells) to y (outputs, cells).
-    fn forward(&self, x: &[E], mut y: ArrayViewMut2<'_, E>) {
+    /// One strip of one row: x (channels, cells) to y (outputs, cells of the strip).
+    fn forward(
+        &self,
+        x: &[E],
+        strip: &Range<usize>,
+        mut y: ArrayViewMut2<'_, E>,
+        buffer: &mut Vec<E>,
+    ) {
         let width = self.window.output()[1];
         let (outputs, lines) = (self.weight.len_of(Axis(1)), self.weight.len_of(Axis(2)));
-        let cells: usize = self.channels * self.window.input().iter().product::<usize>();
-        let mut buffer = Vec::new();
+        let (cells, columns) = (self.channels * self.plane(), strip.len() * width);
         for (g, weight) in self.weight.outer_iter().enumerate() {
             let x = &x[g * cells..(g + 1) * cells];
             let mut y = y.slice_mut(s![g * outputs..(g + 1) * outputs, ..]);
             if self.pointwise() {
                 let x = view(x, lines, cells / lines);
+                let x = x.slice(s![.., strip.start * width..strip.end * width]);
                 general_mat_mul(E::one(), &weight, &x, E::zero(), &mut y);
                 continue;
             }
-            for strip in self.strips() {
-                let columns = strip.len() * width;
-                buffer.clear();
-                buffer.resize(lines * columns, E::zero());
-                self.runs(&strip, |line, start, cell, step, n| {
-                    let target = &mut buffer[line * columns + start..][..n];
-                    if step == 1 {
-                        target.copy_from_slice(&x[cell..cell + n]);
-                    } else {
-                        target
-                            .iter_mut()
-                            .zip(x[cell..].iter().step_by(step))
-                            .for_each(|(t, x)| *t = *x);
-                    }
-                });
-                let unfolded = view(&buffer, lines, columns);
-                let mut y = y.slice_mut(s![.., strip.start * width..strip.end * width]);
-                general_mat_mul(E::one(), &weight, &unfolded, E::zero(), &mut y);
-            }
+            buffer.clear();
+            buffer.resize(lines * columns, E::zero());
+            self.runs(strip, self.channels, |line, start, cell, step, n| {
+                let target = &mut buffer[line * columns + start..][..n];
+                if step == 1 {
+                    target.copy_from_slice(&x[cell..cell + n]);
+                } else {
+                    let source = x[cell..].iter().step_by(step);
+                    target.iter_mut().zip(source).for_each(|(t, x)| *t = *x);
+                }
+            });
+            let unfolded = view(buffer, lines, columns);
+            general_mat_mul(E::one(), &weight, &unfolded, E::zero(), &mut y);
         }
     }
 
-    /// One row: s (outputs, cells) to x (channels, cells), which starts as zeros.
-    fn pullback(&self, s: ArrayView2<'_, E>, x: &mut [E]) {
+    /// Some channels of one group of one row: s (outputs, cells) to x (channels, cells), which starts
+    /// as zeros. `first` is the first of the channels, counted in the group.
+    fn pullback(&self, s: ArrayView2<'_, E>, group: usize, first: usize, x: &mut [E]) {
         let width = self.window.output()[1];
         let (outputs, lines) = (self.weight.len_of(Axis(1)), self.weight.len_of(Axis(2)));
-        let cells: usize = self.channels * self.window.input().iter().product::<usize>();
-        for (g, weight) in self.weight.outer_iter().enumerate() {
-            let s = s.slice(s![g * outputs..(g + 1) * outputs, ..]);
-            let x = &mut x[g * cells..(g + 1) * cells];
-            for strip in self.strips() {
-                let columns = strip.len() * width;
-                let s = s.slice(s![.., strip.start * width..strip.end * width]);
-                let mut unfolded = Array2::<E>::zeros((lines, columns));
-                general_mat_mul(E::one(), &weight.t(), &s, E::zero(), &mut unfolded);
-                let unfolded = unfolded.as_slice().unwrap_or_default();
-                self.runs(&strip, |line, start, cell, step, n| {
-                    let source = &unfolded[line * columns + start..][..n];
-                    let target = x[cell..].iter_mut().step_by(step);
-                    target.zip(source).for_each(|(x, s)| *x += *s);
-                });
-            }
+        let channels = x.len() / self.plane();
+        let kernel = lines / self.channels;
+        let taken = s![group, .., first * kernel..(first + channels) * kernel];
+        let weight = self.weight.slice(taken);
+        let s = s.slice(s![group * outputs..(group + 1) * outputs, ..]);
+        for strip in self.strips() {
+            let columns = strip.len() * width;
+            let s = s.slice(s![.., strip.start * width..strip.end * width]);
+            let mut unfolded = Array2::<E>::zeros((channels * kernel, columns));
+            general_mat_mul(E::one(), &weight.t(), &s, E::zero(), &mut unfolded);
+            let unfolded = unfolded.as_slice().unwrap_or_default();
+            self.runs(&strip, channels, |line, start, cell, step, n| {
+                let source = &unfolded[line * columns + start..][..n];
+                let target = x[cell..].iter_mut().step_by(step);
+                target.zip(source).for_each(|(x, s)| *x += *s);
+            });
         }
     }
 }
@@ -273,15 +285,21 @@ where
         let conv = Conv::new(weight.view(), window, groups);
         let (rows, outputs, [height, width]) = (x.dim().0, weight.dim().0, window.output());
         let mut y = Array3::<E>::zeros((rows, outputs, height * width));
-        let n = rows_a_thread(rows, y.len() * conv.weight.len_of(Axis(2)));
-        spread(
-            x.axis_chunks_iter(Axis(0), n).zip(y.axis_chunks_iter_mut(Axis(0), n)),
-            |x, mut y: ArrayViewMut3<E>| {
-                for (x, y) in x.outer_iter().zip(y.outer_iter_mut()) {
-                    conv.forward(x.to_slice().unwrap_or_default(), y);
-                }
-            },
-        );
+        let threads = threads_for(y.len() * conv.weight.len_of(Axis(2)));
+        let mut tasks = Vec::new();
+        for (x, mut y) in x.outer_iter().zip(y.outer_iter_mut()) {
+            for strip in conv.strips() {
+                let (part, rest) = y.split_at(Axis(1), strip.len() * width);
+                tasks.push((x, strip, part));
+                y = rest;
+            }
+        }
+        spread(tasks, threads, |tasks| {
+            let mut buffer = Vec::new();
+            for (x, strip, y) in tasks {
+                conv.forward(x.to_slice().unwrap_or_default(), &strip, y, &mut buffer);
+            }
+        });
         planes_of(y, [height, width])
     }
 
@@ -301,15 +319,23 @@ where
         let conv = Conv::new(weight.view(), window, groups);
         let [height, width] = window.input();
         let mut x = Array3::<E>::zeros((rows, conv.channels * groups, height * width));
-        let n = rows_a_thread(rows, s.len() * conv.weight.len_of(Axis(2)));
-        spread(
-            s.axis_chunks_iter(Axis(0), n).zip(x.axis_chunks_iter_mut(Axis(0), n)),
-            |s, mut x: ArrayViewMut3<E>| {
-                for (s, mut x) in s.outer_iter().zip(x.outer_iter_mut()) {
-                    conv.pullback(s, x.as_slice_mut().unwrap_or_default());
-                }
-            },
-        );
+        let threads = threads_for(s.len() * conv.weight.len_of(Axis(2)));
+        // Where there are fewer rows than threads, the channels of a group are shared out as well.
+        let channels = conv.channels.div_ceil(threads.div_ceil(rows * groups));
+        let cells = conv.plane();
+        let mut tasks = Vec::new();
+        for (r, x) in x.outer_iter_mut().enumerate() {
+            let x = x.into_slice().unwrap_or_default();
+            for (g, x) in x.chunks_mut(conv.channels * cells).enumerate() {
+                let blocks = x.chunks_mut(channels * cells).enumerate();
+                tasks.extend(blocks.map(|(b, x)| (r, g, b * channels, x)));
+            }
+        }
+        spread(tasks, threads, |tasks| {
+            for (r, group, first, x) in tasks {
+                conv.pullback(s.index_axis(Axis(0), r), group, first, x);
+            }
+        });
         planes_of(x, [height, width])
     }
 }

@@ -131,23 +131,25 @@ fn maxima_over_windows<B: Kernels>(device: &B::Device, tolerance: f64) {
 fn results_do_not_depend_on_the_number_of_threads() {
     type B = burn_ndarray::NdArray<f32>;
     let device = Default::default();
-    let axis =
-        |n| Axis { input: n, kernel: 3, stride: 1, dilation: 1, padding: [1, 1], ceil_mode: false };
-    let window = Window::new([axis(24), axis(24)]).unwrap();
-    let run = |threads: usize| {
+    let axis = |n| Axis { kernel: 3, padding: [1, 1], ..Axis::trivial(n) };
+    let window = Window::new([axis(40), axis(40)]).unwrap();
+    let values = |t| innsight_core::tensor::Tensor::<B>::from_primitive(t).into_vec();
+    let run = |threads: usize, rows: usize, groups: usize| {
         set_threads(threads);
         let mut random = Random::new(4);
-        let x = random.tensor::<B>(&[8, 16, 24, 24], &device).into_primitive();
-        let w = random.tensor::<B>(&[32, 16, 3, 3], &device).into_primitive();
-        let y = B::conv(x, w.clone(), &window, 1);
-        let back = B::conv_pullback(y.clone(), w, &window, 1);
+        let x = random.tensor::<B>(&[rows, 32, 40, 40], &device).into_primitive();
+        let w = random.tensor::<B>(&[32, 32 / groups, 3, 3], &device).into_primitive();
+        let y = B::conv(x, w.clone(), &window, groups);
+        let back = B::conv_pullback(y.clone(), w, &window, groups);
         let a = random.tensor::<B>(&[300, 200], &device).into_primitive();
         let b = random.tensor::<B>(&[100, 200], &device).into_primitive();
-        let z = B::dense(a, b);
-        [y, back, z].map(|t| innsight_core::tensor::Tensor::<B>::from_primitive(t).into_vec())
+        [y, back, B::dense(a, b)].map(values)
     };
-    let one = run(1);
-    let three = run(3);
+    for (rows, groups) in [(1, 1), (1, 4), (2, 1), (7, 2)] {
+        let one = run(1, rows, groups);
+        for threads in [2, 3, 8] {
+            assert!(run(threads, rows, groups) == one, "bits differ with {threads} threads");
+        }
+    }
     set_threads(2);
-    assert!(one == three, "bits differ between one thread and three");
 }
