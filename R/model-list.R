@@ -498,7 +498,7 @@ check_graph <- function(net, inputs, outputs, input_nodes, output_nodes, call) {
     if (if (single) (uses > 0L) != (stands > 0L) else uses != stands) {
       fail(x = "Layer {i} ({type}) takes {uses} model input{?s} (0 in {.field input_layers}), but \\
                 stands {stands} time{?s} in {.field input_nodes} ({input_nodes}).",
-           i = "If one of several inputs feeds several layers, let a {.val Skipping} layer take it.")
+           i = "One of several inputs feeds several layers through a {.val Skipping} layer.")
     }
     if ((-1L %in% outputs[[i]]) != (i %in% output_nodes)) {
       has <- if (i %in% output_nodes) "is in" else "is not in"
