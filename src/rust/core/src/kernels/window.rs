@@ -52,20 +52,18 @@ impl Axis {
         reach.max(self.input + before + after)
     }
 
-    /// The cells of window `o`, counted from the first cell of the padded input.
-    fn cells(&self, o: usize) -> impl Iterator<Item = usize> + '_ {
-        (0..self.kernel).map(move |k| o * self.stride + k * self.dilation)
-    }
-
     /// How many cells of window `o` lie in the input, its padding included if asked.
     pub fn count(&self, o: usize, include_padding: bool) -> usize {
         let [before, after] = self.padding;
-        let counted = if include_padding {
-            0..before + self.input + after
-        } else {
-            before..before + self.input
+        // Cells before a place of the padded input.
+        let cells_before = |place: usize| {
+            place.saturating_sub(o * self.stride).div_ceil(self.dilation).min(self.kernel)
         };
-        self.cells(o).filter(|c| counted.contains(c)).count()
+        if include_padding {
+            cells_before(before + self.input + after)
+        } else {
+            cells_before(before + self.input) - cells_before(before)
+        }
     }
 
     fn check(&self) -> Result<()> {
@@ -91,7 +89,7 @@ impl Axis {
 }
 
 /// Cells of one value beyond which no machine of today computes an attribution.
-const MAX_CELLS: usize = 1 << 30;
+const MAX_CELLS: usize = 1 << 28;
 
 /// Fails where a value of these extents is out of all proportion.
 pub fn check_cells(shape: &[usize]) -> Result<()> {

@@ -59,8 +59,7 @@ pub(super) fn global(inputs: &[Shape]) -> Result<(Window, Shape)> {
         return Err(Kind::Shape
             .error(format!("pools spatial axes away, but the input {} has none", show(shape))));
     }
-    let axis =
-        |n| Axis { input: n, kernel: n, stride: 1, dilation: 1, padding: [0; 2], ceil_mode: false };
+    let axis = |n| Axis { kernel: n, ..Axis::trivial(n) };
     Ok((Window::new([axis(1), axis(spatial.iter().product())])?, vec![*channels]))
 }
 
@@ -69,8 +68,8 @@ pub(super) fn global(inputs: &[Shape]) -> Result<(Window, Shape)> {
 pub(super) struct WindowMean<B: Kernels> {
     window: Window,
     ones: Tensor<B>,
-    /// One over the counts, (1, 1, height, width).
-    weight: Weights<B>,
+    /// One over the counts along each axis: the share of a cell is their product.
+    shares: [Weights<B>; 2],
     input: Shape,
     output: Shape,
 }
@@ -83,27 +82,33 @@ impl<B: Kernels> WindowMean<B> {
         output: &[usize],
         context: &Context<B>,
     ) -> Result<Self> {
-        let counts = |i: usize| -> Vec<usize> {
+        let shares = |i: usize| -> Result<Weights<B>> {
             let axis: Axis = window.0[i];
-            (0..axis.output()).map(|o| axis.count(o, include_padding)).collect()
+            let counts: Vec<_> =
+                (0..axis.output()).map(|o| axis.count(o, include_padding)).collect();
+            if counts.contains(&0) {
+                return Err(Kind::Model
+                    .error("`padding` is so large that a window holds no cell of the input"));
+            }
+            let shares = counts.iter().map(|&n| 1.0 / n as f64).collect();
+            let mut shape = [1; 4];
+            shape[2 + i] = counts.len();
+            Ok(Weights::new(Tensor::from_vec::<f64>(shares, &shape, context.device)))
         };
-        let (rows, columns) = (counts(0), counts(1));
-        if rows.contains(&0) || columns.contains(&0) {
-            return Err(
-                Kind::Model.error("`padding` is so large that a window holds no cell of the input")
-            );
-        }
-        let shares =
-            rows.iter().flat_map(|r| columns.iter().map(move |c| 1.0 / (r * c) as f64)).collect();
-        let shape = [1, 1, rows.len(), columns.len()];
-        let weight = Weights::new(Tensor::from_vec::<f64>(shares, &shape, context.device));
+        let shares = [shares(0)?, shares(1)?];
         let [height, width] = window.kernels();
         let ones = Tensor::full(&[1, 1, height, width], 1.0, context.device);
-        Ok(Self { window, ones, weight, input: input.to_vec(), output: output.to_vec() })
+        Ok(Self { window, ones, shares, input: input.to_vec(), output: output.to_vec() })
     }
 }
 
 impl<B: Kernels> WindowMean<B> {
+    /// Sums over windows times the share that a cell has in each.
+    fn weigh(&self, sums: Tensor<B>, part: Part) -> Tensor<B> {
+        let [rows, columns] = &self.shares;
+        sums * rows.part(part) * columns.part(part)
+    }
+
     /// x with every channel as a row of its own.
     fn planes(&self, x: Tensor<B>, [height, width]: [usize; 2]) -> Tensor<B> {
         let rows = x.rows() * self.input[0];
@@ -116,13 +121,13 @@ impl<B: Kernels> Affine<B> for WindowMean<B> {
         let rows = x[0].rows();
         let x = self.planes(x[0].clone(), self.window.input()).into_primitive();
         let sums = B::conv(x, self.ones.clone().into_primitive(), &self.window, 1);
-        (Tensor::from_primitive(sums) * self.weight.part(part))
+        self.weigh(Tensor::from_primitive(sums), part)
             .reshape(&[&[rows], self.output.as_slice()].concat())
     }
 
     fn pullback(&self, s: Tensor<B>, part: Part) -> Vec<Tensor<B>> {
         let rows = s.rows();
-        let s = self.planes(s, self.window.output()) * self.weight.part(part);
+        let s = self.weigh(self.planes(s, self.window.output()), part);
         let ones = self.ones.clone().into_primitive();
         let x = B::conv_pullback(s.into_primitive(), ones, &self.window, 1);
         vec![Tensor::from_primitive(x).reshape(&[&[rows], self.input.as_slice()].concat())]

@@ -128,6 +128,23 @@ fn maxima_over_windows<B: Kernels>(device: &B::Device, tolerance: f64) {
 }
 
 #[test]
+fn cells_are_counted_as_they_lie() {
+    let mut random = Random::new(5);
+    for _ in 0..100 {
+        for axis in window(&mut random).0 {
+            for (o, places) in cells(axis).into_iter().enumerate() {
+                let inside = places.iter().flatten().count();
+                assert_eq!(axis.count(o, false), inside, "window {o} of {axis:?}");
+                let padded = axis.padding[0] + axis.input + axis.padding[1];
+                let places = (0..axis.kernel).map(|k| o * axis.stride + k * axis.dilation);
+                let with_padding = places.filter(|p| *p < padded).count();
+                assert_eq!(axis.count(o, true), with_padding, "window {o} of {axis:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn results_do_not_depend_on_the_number_of_threads() {
     type B = burn_ndarray::NdArray<f32>;
     let device = Default::default();
