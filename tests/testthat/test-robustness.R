@@ -81,3 +81,17 @@ test_that("a panic of the engine is a bug report and the session goes on", {
   expect_match(conditionMessage(error), "report")
   expect_equal(dim(predict(convert(tiny_net()), matrix(0.5))), c(1, 1))
 })
+
+test_that("settings of any size are refused before anything is allocated for them", {
+  refused <- function(layer, dim) {
+    layer <- c(layer, list(input_layers = 0, output_layers = 2))
+    pool <- list(type = "GlobalPooling", method = "max", input_layers = 1, output_layers = -1)
+    net <- list(input_dim = dim, input_nodes = 1, output_nodes = 2, layers = list(layer, pool))
+    expect_error(convert(net), "cells", class = "innsight_error_memory")
+  }
+  refused(list(type = "Skipping"), c(1, 30000, 30000))
+  refused(list(type = "Padding", padding = c(1e9, 1e9)), c(1, 3))
+  refused(list(type = "MaxPooling1D", kernel_size = 2e9, padding = 2e9), c(1, 3))
+  refused(list(type = "AveragePooling2D", kernel_size = 20000, strides = 1, padding = 19999),
+          c(1, 3, 3))
+})

@@ -114,6 +114,22 @@ where
     array.into_dyn().into_shared().into()
 }
 
+/// Neighbouring cells of the output: whole rows of it, or a part of one.
+struct Strip {
+    rows: Range<usize>,
+    columns: Range<usize>,
+    /// Cells of a row of the output.
+    width: usize,
+}
+
+impl Strip {
+    /// The cells, counted row by row.
+    fn cells(&self) -> Range<usize> {
+        let start = self.rows.start * self.width + self.columns.start;
+        start..start + self.rows.len() * self.columns.len()
+    }
+}
+
 /// One convolution: weights as one matrix a group, and the geometry.
 struct Conv<'a, E> {
     /// (groups, outputs a group, channels a group × cells of the kernel)
@@ -149,11 +165,17 @@ where
         self.window.input().iter().product()
     }
 
-    /// Blocks of output lines whose unfolded input fits the buffer.
-    fn strips(&self) -> impl Iterator<Item = Range<usize>> {
+    /// Strips of the output whose unfolded input fits the buffer: some rows, or a part of one.
+    fn strips(&self) -> impl Iterator<Item = Strip> {
         let [height, width] = self.window.output();
-        let lines = (BUFFER / (self.weight.len_of(Axis(2)) * width)).clamp(1, height);
-        (0..height).step_by(lines).map(move |start| start..(start + lines).min(height))
+        let cells = (BUFFER / self.weight.len_of(Axis(2))).max(1);
+        let (rows, columns) = ((cells / width).clamp(1, height), cells.min(width));
+        let blocks = |n: usize, size: usize| {
+            (0..n).step_by(size).map(move |start| start..(start + size).min(n))
+        };
+        blocks(height, rows).flat_map(move |rows| {
+            blocks(width, columns).map(move |columns| Strip { rows: rows.clone(), columns, width })
+        })
     }
 
     /// Calls `f(line of the unfolded input, its first cell, first input cell, step, cells)` for every
@@ -161,26 +183,23 @@ where
     /// kernel column).
     fn runs(
         &self,
-        strip: &Range<usize>,
+        strip: &Strip,
         channels: usize,
         mut f: impl FnMut(usize, usize, usize, usize, usize),
     ) {
         let [rows, columns] = self.window.0;
-        let width = columns.output();
         for channel in 0..channels {
             for (i, j) in (0..rows.kernel).flat_map(|i| (0..columns.kernel).map(move |j| (i, j))) {
                 let line = (channel * rows.kernel + i) * columns.kernel + j;
                 // Output columns whose cell lies inside the input.
                 let shift = j * columns.dilation;
-                let first = columns.padding[0].saturating_sub(shift).div_ceil(columns.stride);
-                let end = (columns.input + columns.padding[0])
-                    .saturating_sub(shift)
-                    .div_ceil(columns.stride)
-                    .min(width);
+                let output = |place: usize| place.saturating_sub(shift).div_ceil(columns.stride);
+                let first = output(columns.padding[0]).max(strip.columns.start);
+                let end = output(columns.padding[0] + columns.input).min(strip.columns.end);
                 if first >= end {
                     continue;
                 }
-                for o in strip.clone() {
+                for o in strip.rows.clone() {
                     let row = o * rows.stride + i * rows.dilation;
                     if row < rows.padding[0] || row >= rows.padding[0] + rows.input {
                         continue;
@@ -188,7 +207,8 @@ where
                     let column = first * columns.stride + shift - columns.padding[0];
                     let cell =
                         (channel * rows.input + row - rows.padding[0]) * columns.input + column;
-                    let start = (o - strip.start) * width + first;
+                    let start =
+                        (o - strip.rows.start) * strip.columns.len() + first - strip.columns.start;
                     f(line, start, cell, columns.stride, end - first);
                 }
             }
@@ -196,22 +216,15 @@ where
     }
 
     /// One strip of one row: x (channels, cells) to y (outputs, cells of the strip).
-    fn forward(
-        &self,
-        x: &[E],
-        strip: &Range<usize>,
-        mut y: ArrayViewMut2<'_, E>,
-        buffer: &mut Vec<E>,
-    ) {
-        let width = self.window.output()[1];
+    fn forward(&self, x: &[E], strip: &Strip, mut y: ArrayViewMut2<'_, E>, buffer: &mut Vec<E>) {
         let (outputs, lines) = (self.weight.len_of(Axis(1)), self.weight.len_of(Axis(2)));
-        let (cells, columns) = (self.channels * self.plane(), strip.len() * width);
+        let (cells, columns) = (self.channels * self.plane(), strip.cells().len());
         for (g, weight) in self.weight.outer_iter().enumerate() {
             let x = &x[g * cells..(g + 1) * cells];
             let mut y = y.slice_mut(s![g * outputs..(g + 1) * outputs, ..]);
             if self.pointwise() {
                 let x = view(x, lines, cells / lines);
-                let x = x.slice(s![.., strip.start * width..strip.end * width]);
+                let x = x.slice(s![.., strip.cells()]);
                 general_mat_mul(E::one(), &weight, &x, E::zero(), &mut y);
                 continue;
             }
@@ -234,7 +247,6 @@ where
     /// Some channels of one group of one row: s (outputs, cells) to x (channels, cells), which starts
     /// as zeros. `first` is the first of the channels, counted in the group.
     fn pullback(&self, s: ArrayView2<'_, E>, group: usize, first: usize, x: &mut [E]) {
-        let width = self.window.output()[1];
         let (outputs, lines) = (self.weight.len_of(Axis(1)), self.weight.len_of(Axis(2)));
         let channels = x.len() / self.plane();
         let kernel = lines / self.channels;
@@ -242,8 +254,8 @@ where
         let weight = self.weight.slice(taken);
         let s = s.slice(s![group * outputs..(group + 1) * outputs, ..]);
         for strip in self.strips() {
-            let columns = strip.len() * width;
-            let s = s.slice(s![.., strip.start * width..strip.end * width]);
+            let columns = strip.cells().len();
+            let s = s.slice(s![.., strip.cells()]);
             let mut unfolded = Array2::<E>::zeros((channels * kernel, columns));
             general_mat_mul(E::one(), &weight.t(), &s, E::zero(), &mut unfolded);
             let unfolded = unfolded.as_slice().unwrap_or_default();
@@ -289,7 +301,7 @@ where
         let mut tasks = Vec::new();
         for (x, mut y) in x.outer_iter().zip(y.outer_iter_mut()) {
             for strip in conv.strips() {
-                let (part, rest) = y.split_at(Axis(1), strip.len() * width);
+                let (part, rest) = y.split_at(Axis(1), strip.cells().len());
                 tasks.push((x, strip, part));
                 y = rest;
             }

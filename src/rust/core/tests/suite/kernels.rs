@@ -127,6 +127,32 @@ fn maxima_over_windows<B: Kernels>(device: &B::Device, tolerance: f64) {
     }
 }
 
+/// A signal so long that not even one line of it unfolds into the buffer.
+#[test]
+fn long_signals() {
+    type B = burn_ndarray::NdArray<f64>;
+    let device = Default::default();
+    let n = 200_000;
+    let axis = Axis { kernel: 5, stride: 2, padding: [3, 1], ..Axis::trivial(n) };
+    let window = Window::new([Axis::trivial(1), axis]).unwrap();
+    let outputs = axis.output();
+    let mut random = Random::new(6);
+    let (x, w, s) = (random.values(n), random.values(5), random.values(outputs));
+    let (mut y, mut back) = (vec![0.0; outputs], vec![0.0; n]);
+    for_cells(&window, |at, cell, place| {
+        y[at] += w[cell] * x[place];
+        back[place] += w[cell] * s[at];
+    });
+    let tensor = |v: Vec<f64>, n: usize| {
+        innsight_core::tensor::Tensor::<B>::from_vec(v, &[1, 1, 1, n], &device).into_primitive()
+    };
+    let w = tensor(w, 5);
+    let values = |t| innsight_core::tensor::Tensor::<B>::from_primitive(t).into_vec();
+    assert_close("long", &values(B::conv(tensor(x, n), w.clone(), &window, 1)), &y, 1e-12);
+    let pulled = B::conv_pullback(tensor(s, outputs), w, &window, 1);
+    assert_close("long", &values(pulled), &back, 1e-12);
+}
+
 #[test]
 fn cells_are_counted_as_they_lie() {
     let mut random = Random::new(5);
