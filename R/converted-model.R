@@ -96,20 +96,21 @@ forward_pass <- function(self, x, channels_first, flags, suffix) {
   check_flag(channels_first, call = call)
   for (name in names(flags)) check_flag(flags[[name]], arg = paste0("save_", name), call = call)
   x <- as_input_arrays(x, self$net$input_dim, channels_first, arg, call)
-  if (any(unlist(flags))) {
-    values <- network_activations(self, x, channels_first, self$dtype, call)
-    for (i in seq_along(values)) {
-      all <- flags$last_layer && i %in% self$net$output_nodes
-      for (slot in c("input", "preactivation", "output")) {
-        value <- values[[i]][[slot]]
-        if (slot == "input" && length(value) == 1L) value <- value[[1L]]
-        if (all || flags[[slot]]) {
-          assign(paste0(slot, suffix), value, envir = self$modules_list[[i]])
-        }
+  if (!any(unlist(flags))) {
+    return(network_predict(self, x, channels_first, self$dtype, call))
+  }
+  values <- network_activations(self, x, channels_first, self$dtype, call)
+  for (i in seq_along(values)) {
+    all <- flags$last_layer && i %in% self$net$output_nodes
+    for (slot in c("input", "preactivation", "output")) {
+      value <- values[[i]][[slot]]
+      if (slot == "input" && length(value) == 1L) value <- value[[1L]]
+      if (all || flags[[slot]]) {
+        assign(paste0(slot, suffix), value, envir = self$modules_list[[i]])
       }
     }
   }
-  network_predict(self, x, channels_first, self$dtype, call)
+  lapply(values[self$net$output_nodes], `[[`, "output")
 }
 
 #' @export

@@ -130,7 +130,7 @@ Converter <- R6Class(
         input_names, net$input_names, net$input_dim, "input_names", call
       )
       self$model <- converted_model(net, dtype)
-      info <- from_engine(engine_info(model_handle(self$model, call)), call)
+      info <- network_info(self, call)
       net <- resolve_shapes(net, info, call)
       net$output_names <- model_names(
         output_names, net$output_names, net$output_dim, "output_names", call

@@ -246,7 +246,13 @@ where
 
     /// Some channels of one group of one row: s (outputs, cells) to x (channels, cells), which starts
     /// as zeros. `first` is the first of the channels, counted in the group.
-    fn pullback(&self, s: ArrayView2<'_, E>, group: usize, first: usize, x: &mut [E]) {
+    fn pullback(
+        &self,
+        s: ArrayView2<'_, E>,
+        (group, first): (usize, usize),
+        x: &mut [E],
+        buffer: &mut Vec<E>,
+    ) {
         let (outputs, lines) = (self.weight.len_of(Axis(1)), self.weight.len_of(Axis(2)));
         let channels = x.len() / self.plane();
         let kernel = lines / self.channels;
@@ -256,11 +262,13 @@ where
         for strip in self.strips() {
             let columns = strip.cells().len();
             let s = s.slice(s![.., strip.cells()]);
-            let mut unfolded = Array2::<E>::zeros((channels * kernel, columns));
+            buffer.resize(channels * kernel * columns, E::zero());
+            let mut unfolded =
+                ArrayViewMut2::from_shape((channels * kernel, columns), &mut *buffer)
+                    .unwrap_or_else(|e| panic!("{e}"));
             general_mat_mul(E::one(), &weight.t(), &s, E::zero(), &mut unfolded);
-            let unfolded = unfolded.as_slice().unwrap_or_default();
             self.runs(&strip, channels, |line, start, cell, step, n| {
-                let source = &unfolded[line * columns + start..][..n];
+                let source = &buffer[line * columns + start..][..n];
                 let target = x[cell..].iter_mut().step_by(step);
                 target.zip(source).for_each(|(x, s)| *x += *s);
             });
@@ -344,8 +352,9 @@ where
             }
         }
         spread(tasks, threads, |tasks| {
+            let mut buffer = Vec::new();
             for (r, group, first, x) in tasks {
-                conv.pullback(s.index_axis(Axis(0), r), group, first, x);
+                conv.pullback(s.index_axis(Axis(0), r), (group, first), x, &mut buffer);
             }
         });
         planes_of(x, [height, width])

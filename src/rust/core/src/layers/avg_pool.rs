@@ -100,9 +100,7 @@ impl<B: Kernels> WindowMean<B> {
         let ones = Tensor::full(&[1, 1, height, width], 1.0, context.device);
         Ok(Self { window, ones, shares, input: input.to_vec(), output: output.to_vec() })
     }
-}
 
-impl<B: Kernels> WindowMean<B> {
     /// Sums over windows times the share that a cell has in each.
     fn weigh(&self, sums: Tensor<B>, part: Part) -> Tensor<B> {
         let [rows, columns] = &self.shares;
