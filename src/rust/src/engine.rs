@@ -8,12 +8,16 @@ use extendr_api::prelude::*;
 use innsight_core::error::{Kind, Result};
 use innsight_core::graph::{Network, Tape, Value};
 use innsight_core::kernels::{cpu::set_threads, Kernels};
-use innsight_core::methods::{explain, Gradient, Lrp, Method};
+use innsight_core::methods::{
+    self as method, average, ends, explain, integrate_exactly, Attributions, ConnectionWeights,
+    DeepLift, Entry, ExpectedGradient, Gradient, IntegratedGradient, Lrp, LrpRules, Points,
+    SmoothGrad,
+};
 use innsight_core::model::{Model, Order};
 use innsight_core::tensor::{largest, Tensor};
 
 use crate::arrays::{read, write};
-use crate::request::{self, Call, Explanation};
+use crate::request::{Call, Explanation, Method};
 
 /// A network on one of the backends.
 enum Backend {
@@ -144,6 +148,18 @@ impl Engine {
         })
     }
 
+    pub fn values(
+        &self,
+        x: &Robj,
+        targets: &[Vec<usize>],
+        ignore_last_act: bool,
+        call: &Call,
+    ) -> Result<Robj> {
+        on_backend!(&*self.network_for(call)?, network => {
+            target_values(network, (targets, ignore_last_act), x, call)
+        })
+    }
+
     pub fn explain(&self, request: &Explanation, x: &Robj, call: &Call) -> Result<Robj> {
         on_backend!(&*self.network_for(call)?, network => explained(network, request, x, call))
     }
@@ -201,44 +217,174 @@ fn to_r<B: Kernels>(network: &Network<B>, tape: &Tape<B>, value: Value) -> Resul
     write(tensor.into_vec(), rows, None, network.shape(value), true)
 }
 
+/// The outcome of a method for every output, `None` where nothing is asked of it.
+struct Answer<B: Kernels> {
+    attributions: Attributions<B>,
+    goals: Vec<Option<Tensor<B>>>,
+    ledger: Vec<Vec<Entry<B>>>,
+}
+
 fn explained<B: Kernels>(
     network: &Network<B>,
     request: &Explanation,
     x: &Robj,
     call: &Call,
 ) -> Result<Robj> {
-    let method: Box<dyn Method<B>> = match &request.method {
-        request::Method::Gradient { times_input } => {
-            Box::new(Gradient { times_input: *times_input })
-        }
-        request::Method::Lrp { rules, default: (name, parameter), winner_takes_all } => {
-            Box::new(Lrp::<B>::new(rules, (name, *parameter), *winner_takes_all)?)
-        }
+    let x = inputs(network, x, call)?;
+    let samples = x.first().map_or(1, Tensor::rows);
+    let references = || inputs(network, &request.reference, call);
+    let averaged = |points: &dyn Points<B>, copies| -> Result<Answer<B>> {
+        let batch = points.batch(&x, request.first_row, copies);
+        let attributions = average(network, batch, &request.targets, request.ignore_last_act)?;
+        Ok(Answer { attributions, goals: Vec::new(), ledger: Vec::new() })
     };
-    let data = inputs(network, x, call)?;
-    let samples = data.first().map_or(0, Tensor::rows);
-    let explanations = explain(network, &*method, data, &request.targets, request.ignore_last_act)?;
-    let (mut result, mut preds, mut goals) = (Vec::new(), Vec::new(), Vec::new());
-    for (explanation, targets) in explanations.into_iter().zip(&request.targets) {
-        let Some(explanation) = explanation else {
-            [&mut result, &mut preds, &mut goals].into_iter().for_each(|list| list.push(().into()));
-            continue;
+    // The values of the data points, for methods that look at these.
+    let tape = match &request.method {
+        Method::Gradient { .. } | Method::Lrp { .. } | Method::DeepLift { .. } => {
+            Some(network.forward(x.clone())?)
+        }
+        _ => None,
+    };
+    let values = || tape.as_ref().ok_or_else(|| Kind::Bug.error("a method without values"));
+    let answer = match &request.method {
+        Method::Gradient { times_input } => {
+            walked(network, request, &Gradient { tape: values()?, times_input: *times_input })
+        }
+        Method::Lrp { rules, default: (name, parameter), winner_takes_all } => {
+            let rules = LrpRules::new(rules, (name, *parameter), *winner_takes_all)?;
+            let books = request.ledger.then(Default::default);
+            walked(network, request, &Lrp { tape: values()?, rules: &rules, books })
+        }
+        Method::DeepLift { rule, max_pool, weight } => {
+            let reference = network.forward(references()?)?;
+            let (tape, rule, max_pool, weight) = (values()?, *rule, *max_pool, *weight);
+            let method = DeepLift { network, tape, reference: &reference, weight, rule, max_pool };
+            walked(network, request, &method)
+        }
+        Method::ConnectionWeights { times_input } => {
+            let x = times_input.then(|| x.clone());
+            walked(network, request, &ConnectionWeights { device: network.device.clone(), x })
+        }
+        Method::SmoothGrad { n, sigmas, seed, times_input, copies } => {
+            let (n, sigmas, seed, times_input) = (*n, sigmas.clone(), *seed, *times_input);
+            averaged(&SmoothGrad { n, sigmas, seed, times_input }, copies.clone())
+        }
+        Method::IntegratedGradient { alphas, weights, times_input } => {
+            let points = IntegratedGradient {
+                reference: references()?,
+                alphas: alphas.clone(),
+                weights: weights.clone(),
+                times_input: *times_input,
+            };
+            averaged(&points, 0..alphas.len())
+        }
+        Method::ExactGradient { times_input, limit } => {
+            let exact = integrate_exactly(
+                network,
+                (&x, references()?),
+                (&request.targets, request.ignore_last_act),
+                *times_input,
+                *limit,
+            );
+            exact.map(|attributions| Answer { attributions, goals: vec![], ledger: vec![] })
+        }
+        Method::ExpectedGradient { n, seed, copies } => {
+            let points = ExpectedGradient { references: references()?, n: *n, seed: *seed };
+            averaged(&points, copies.clone())
+        }
+    }?;
+    to_lists(network, request, answer, tape.as_ref(), samples, call)
+}
+
+/// The answer of a method that walks through the network once.
+fn walked<B: Kernels, M: method::Method<B>>(
+    network: &Network<B>,
+    request: &Explanation,
+    method: &M,
+) -> Result<Answer<B>> {
+    let (targets, ignore, ledger) = (&request.targets, request.ignore_last_act, request.ledger);
+    let mut answer = Answer { attributions: Vec::new(), goals: Vec::new(), ledger: Vec::new() };
+    for explanation in explain(network, method, targets, ignore, ledger)? {
+        let (attributions, goals, ledger) = match explanation {
+            Some(e) => (Some(e.attributions), e.goals, e.ledger),
+            None => (None, None, Vec::new()),
         };
+        answer.attributions.push(attributions);
+        answer.goals.push(goals);
+        answer.ledger.push(ledger);
+    }
+    Ok(answer)
+}
+
+/// The lists that R gets: arrays in the user's layout, matrices (samples, targets).
+fn to_lists<B: Kernels>(
+    network: &Network<B>,
+    request: &Explanation,
+    answer: Answer<B>,
+    tape: Option<&Tape<B>>,
+    samples: usize,
+    call: &Call,
+) -> Result<Robj> {
+    let (mut result, mut preds, mut goals, mut ledgers) = (vec![], vec![], vec![], vec![]);
+    let mut all_goals = answer.goals.into_iter();
+    let mut all_ledgers = answer.ledger.into_iter();
+    let outputs = network.outputs.iter().zip(&request.targets);
+    for (attributions, (output, targets)) in answer.attributions.into_iter().zip(outputs) {
+        let k = targets.len();
+        let matrix = |tensor: Tensor<B>| write(tensor.into_vec(), samples, None, &[k], true);
+        let optional = |tensor: Option<Tensor<B>>| tensor.map_or(Ok(().into()), matrix);
         let attribution = |(tensor, row): (Option<Tensor<B>>, &Vec<usize>)| match tensor {
             None => Ok(().into()),
-            Some(tensor) => {
-                let targets = Some(targets.len());
-                write(tensor.into_vec(), samples, targets, row, call.channels_first)
-            }
+            Some(tensor) => write(tensor.into_vec(), samples, Some(k), row, call.channels_first),
         };
-        let arrays = explanation.attributions.into_iter().zip(&network.inputs).map(attribution);
-        result.push(list_from(arrays.collect::<Result<_>>()?));
-        for (list, tensor) in
-            [(&mut preds, explanation.predictions), (&mut goals, explanation.goals)]
-        {
-            list.push(write(tensor.into_vec(), samples, None, &[targets.len()], true)?);
+        let arrays = attributions.map(|tensors| -> Result<Robj> {
+            let arrays = tensors.into_iter().zip(&network.inputs).map(attribution);
+            Ok(list_from(arrays.collect::<Result<_>>()?))
+        });
+        result.push(arrays.unwrap_or_else(|| Ok(().into()))?);
+        let predictions = tape.filter(|_| k > 0);
+        let predictions = predictions.map(|t| t.value(output.value).clone().select(1, targets));
+        preds.push(optional(predictions)?);
+        goals.push(optional(all_goals.next().flatten())?);
+        let entry = |entry: Entry<B>| -> Result<Robj> {
+            Ok(list!(
+                layer = entry.layer as i32,
+                bias = optional(entry.bias)?,
+                stabilizer = optional(entry.stabilizer)?,
+                missing = matrix(entry.missing)?
+            )
+            .into())
+        };
+        let entries = all_ledgers.next().unwrap_or_default().into_iter().map(entry);
+        ledgers.push(list_from(entries.collect::<Result<_>>()?));
+    }
+    Ok(list!(
+        result = list_from(result),
+        preds = list_from(preds),
+        decomp_goal = list_from(goals),
+        ledger = list_from(ledgers)
+    )
+    .into())
+}
+
+/// Predictions and explained values at the targets of every output.
+fn target_values<B: Kernels>(
+    network: &Network<B>,
+    (targets, ignore_last_act): (&[Vec<usize>], bool),
+    x: &Robj,
+    call: &Call,
+) -> Result<Robj> {
+    let tape = network.forward(inputs(network, x, call)?)?;
+    let (mut preds, mut values) = (vec![], vec![]);
+    for end in ends(network, targets, ignore_last_act)? {
+        let Some(end) = end else {
+            [&mut preds, &mut values].into_iter().for_each(|list| list.push(().into()));
+            continue;
+        };
+        for (list, value) in [(&mut preds, end.output.value), (&mut values, end.value)] {
+            let chosen = tape.value(value).clone().select(1, end.targets);
+            list.push(write(chosen.into_vec(), tape.rows(), None, &[end.targets.len()], true)?);
         }
     }
-    Ok(list!(result = list_from(result), preds = list_from(preds), decomp_goal = list_from(goals))
-        .into())
+    Ok(list!(preds = list_from(preds), values = list_from(values)).into())
 }

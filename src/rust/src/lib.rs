@@ -72,7 +72,17 @@ fn engine_plan(handle: Robj, call: Robj) -> Robj {
     guard(|| engine::of(&handle)?.plan(&request::call(&call)?))
 }
 
-/// Attributions, predictions and goals of a method for the data `x` and the targets.
+/// Predictions and explained values at the targets for the data `x`.
+/// @noRd
+#[extendr]
+fn engine_values(handle: Robj, x: Robj, targets: Robj, ignore_last_act: bool, call: Robj) -> Robj {
+    guard(|| {
+        let (targets, call) = (request::targets(&targets)?, request::call(&call)?);
+        engine::of(&handle)?.values(&x, &targets, ignore_last_act, &call)
+    })
+}
+
+/// Attributions, predictions, goals and ledger of a method for the data `x` and the targets.
 /// @noRd
 #[extendr]
 fn engine_explain(handle: Robj, method: Robj, x: Robj, targets: Robj, call: Robj) -> Robj {
@@ -98,6 +108,7 @@ extendr_module! {
     fn engine_predict;
     fn engine_activations;
     fn engine_plan;
+    fn engine_values;
     fn engine_explain;
     fn engine_panic;
 }

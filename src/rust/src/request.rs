@@ -1,10 +1,12 @@
 //! What R asks for, as Rust types. See R/engine.R for the lists.
 
+use std::ops::Range;
+
 use extendr_api::deserializer::from_robj;
 use extendr_api::prelude::*;
 use innsight_core::error::{Kind, Result};
-use innsight_core::layers::{Activation, Op, TYPES};
-use innsight_core::methods::Choice;
+use innsight_core::layers::{Op, ACTIVATIONS, TYPES};
+use innsight_core::methods::{Choice, DeepLiftRule, MaxPool};
 use innsight_core::model::{Array, Layer, Model, Values};
 use innsight_core::rules::RULES;
 use serde::Deserialize;
@@ -20,16 +22,59 @@ pub struct Call {
     pub threads: usize,
 }
 
-/// A method with its settings, and the targets counted from 0.
+/// What is to be explained, and how.
 pub struct Explanation {
     pub method: Method,
     pub ignore_last_act: bool,
+    /// For every output, counted from 0.
     pub targets: Vec<Vec<usize>>,
+    /// The number of the first data point among all, counted from 0.
+    pub first_row: usize,
+    /// The references, `NULL` where the method has none.
+    pub reference: Robj,
+    /// Whether to note what the layers keep of the sum that the method conserves.
+    pub ledger: bool,
 }
 
 pub enum Method {
-    Gradient { times_input: bool },
-    Lrp { rules: Vec<Choice>, default: (String, Option<f64>), winner_takes_all: bool },
+    Gradient {
+        times_input: bool,
+    },
+    Lrp {
+        rules: Vec<Choice>,
+        default: (String, Option<f64>),
+        winner_takes_all: bool,
+    },
+    DeepLift {
+        rule: DeepLiftRule,
+        max_pool: MaxPool,
+        weight: f64,
+    },
+    ConnectionWeights {
+        times_input: bool,
+    },
+    SmoothGrad {
+        n: usize,
+        sigmas: Vec<f64>,
+        seed: u64,
+        times_input: bool,
+        copies: Range<usize>,
+    },
+    IntegratedGradient {
+        alphas: Vec<f64>,
+        weights: Vec<f64>,
+        times_input: bool,
+    },
+    /// At most `limit` points at a time.
+    ExactGradient {
+        times_input: bool,
+        limit: usize,
+    },
+    ExpectedGradient {
+        n: usize,
+        seed: u64,
+        copies: Range<usize>,
+    },
 }
 
 /// A malformed request is a defect of the R side: users' input is checked there.
@@ -120,14 +165,27 @@ struct RuleSpec {
     param: Option<f64>,
 }
 
-pub fn explanation(method: &Robj, targets: &Robj) -> Result<Explanation> {
-    let settings = list_of(method, "method")?;
-    let flag = |name: &str| parse::<bool>(&field(&settings, name)?, name);
-    let name = field(&settings, "name")?;
-    let mut targets = integer_lists(targets, "targets")?;
+/// The targets of every output, which R counts from 1.
+pub fn targets(robj: &Robj) -> Result<Vec<Vec<usize>>> {
+    let mut targets = integer_lists(robj, "targets")?;
     for target in targets.iter_mut().flatten() {
         *target = target.checked_sub(1).ok_or_else(|| defect("target 0"))?;
     }
+    Ok(targets)
+}
+
+pub fn explanation(method: &Robj, nodes: &Robj) -> Result<Explanation> {
+    let settings = list_of(method, "method")?;
+    let name = field(&settings, "name")?;
+    let flag = |name: &str| parse::<bool>(&field(&settings, name)?, name);
+    let number = |name: &str| parse::<f64>(&field(&settings, name)?, name);
+    let numbers = |name: &str| parse::<Vec<f64>>(&field(&settings, name)?, name);
+    let text = |name: &str| parse::<String>(&field(&settings, name)?, name);
+    // First and last, counted from 1.
+    let range = |name: &str| match numbers(name)?[..] {
+        [first, last] if first >= 1.0 => Ok(first as usize - 1..last as usize),
+        _ => Err(defect(name)),
+    };
     let method = match name.as_str().unwrap_or_default() {
         "gradient" => Method::Gradient { times_input: flag("times_input")? },
         "lrp" => {
@@ -143,9 +201,52 @@ pub fn explanation(method: &Robj, targets: &Robj) -> Result<Explanation> {
                 winner_takes_all: flag("winner_takes_all")?,
             }
         }
+        "deep_lift" => Method::DeepLift {
+            rule: match text("rule")?.as_str() {
+                "rescale" => DeepLiftRule::Rescale,
+                "reveal_cancel" => DeepLiftRule::RevealCancel,
+                other => return Err(defect(other)),
+            },
+            max_pool: match text("max_pool")?.as_str() {
+                "winner" => MaxPool::Winner,
+                "average" => MaxPool::Average,
+                "crossmax" => MaxPool::CrossMax,
+                other => return Err(defect(other)),
+            },
+            weight: number("weight")?,
+        },
+        "connection_weights" => Method::ConnectionWeights { times_input: flag("times_input")? },
+        "smooth_grad" => Method::SmoothGrad {
+            n: number("n")? as usize,
+            sigmas: numbers("sigmas")?,
+            seed: number("seed")? as u64,
+            times_input: flag("times_input")?,
+            copies: range("copies")?,
+        },
+        "integrated_gradient" => Method::IntegratedGradient {
+            alphas: numbers("alphas")?,
+            weights: numbers("weights")?,
+            times_input: flag("times_input")?,
+        },
+        "exact_gradient" => Method::ExactGradient {
+            times_input: flag("times_input")?,
+            limit: number("limit")? as usize,
+        },
+        "expected_gradient" => Method::ExpectedGradient {
+            n: number("n")? as usize,
+            seed: number("seed")? as u64,
+            copies: range("copies")?,
+        },
         other => return Err(defect(other)),
     };
-    Ok(Explanation { method, ignore_last_act: flag("ignore_last_act")?, targets })
+    Ok(Explanation {
+        method,
+        ignore_last_act: flag("ignore_last_act")?,
+        targets: targets(nodes)?,
+        first_row: number("first_row")? as usize - 1,
+        reference: settings.dollar("reference").unwrap_or_default(),
+        ledger: flag("ledger")?,
+    })
 }
 
 fn strings(values: &[&str]) -> Robj {
@@ -183,6 +284,12 @@ pub fn capabilities() -> Robj {
             description = rule.description
         )
     });
+    // A list (function) of named defaults of its arguments.
+    let activations = ACTIVATIONS.iter().map(|(name, args)| {
+        let defaults =
+            List::from_pairs(args.iter().map(|(arg, default)| (*arg, Robj::from(*default))));
+        (*name, Robj::from(defaults))
+    });
     let gpu = cfg!(feature = "gpu");
     list!(
         version = env!("CARGO_PKG_VERSION"),
@@ -190,7 +297,7 @@ pub fn capabilities() -> Robj {
         devices = strings(if gpu { &["cpu", "gpu"] } else { &["cpu"] }),
         layers = List::from_values(layers),
         rules = List::from_values(rules),
-        activations = strings(&Activation::NAMES)
+        activations = List::from_pairs(activations)
     )
     .into()
 }

@@ -66,6 +66,13 @@ pub struct Network<B: Kernels> {
     pub device: B::Device,
 }
 
+impl<B: Kernels> Node<B> {
+    /// The activation function, if the node is one.
+    pub fn activation(&self) -> Option<&Activation> {
+        self.activation.as_ref()
+    }
+}
+
 impl<B: Kernels> Network<B> {
     /// Builds a model for a device. `order` is for flatten layers that follow the layout of the data.
     ///
@@ -208,14 +215,15 @@ impl<B: Kernels> Network<B> {
     ///
     /// # Errors
     /// Those of `step`.
-    pub fn backward(
+    pub fn backward<S: std::ops::Add<Output = S>>(
         &self,
         from: Value,
-        signal: Tensor<B>,
-        mut step: impl FnMut(&Node<B>, Tensor<B>) -> Result<Vec<Tensor<B>>>,
-    ) -> Result<Vec<Option<Tensor<B>>>> {
+        signal: S,
+        mut step: impl FnMut(&Node<B>, S) -> Result<Vec<S>>,
+    ) -> Result<Vec<Option<S>>> {
         let first = self.inputs.len();
-        let mut signals: Vec<Option<Tensor<B>>> = vec![None; first + self.nodes.len()];
+        let mut signals: Vec<Option<S>> = Vec::new();
+        signals.resize_with(first + self.nodes.len(), || None);
         signals[from] = Some(signal);
         for (i, node) in self.nodes.iter().enumerate().rev() {
             let Some(signal) = signals[first + i].take() else {
@@ -249,6 +257,11 @@ impl<B: Kernels> Tape<B> {
     /// A value; one row a sample.
     pub fn value(&self, value: Value) -> &Tensor<B> {
         &self.values[value]
+    }
+
+    /// The number of samples.
+    pub fn rows(&self) -> usize {
+        self.values[0].rows()
     }
 
     /// The operands of a node.

@@ -147,6 +147,11 @@ impl<B: Kernels> Tensor<B> {
             .map(|zeros| B::float_select_add(zeros, axis, indices, self.0))
     }
 
+    /// The cells at the given positions of an axis; the adjoint of [`Tensor::scatter`].
+    pub fn gather(self, axis: usize, positions: IntTensor<B>) -> Self {
+        self.map(|t| B::float_gather(axis, t, positions))
+    }
+
     /// Adds the cells of `self` up at the given positions of an axis of `extent` cells.
     pub fn scatter(self, axis: usize, positions: IntTensor<B>, extent: usize) -> Self {
         let mut shape = self.shape();
@@ -179,6 +184,39 @@ impl<B: Kernels> Tensor<B> {
         self.reshape(&[rows, 1, cells])
             .map(|t| B::float_expand(t, Shape::from(vec![rows, times, cells])))
             .reshape(&repeated)
+    }
+
+    /// Repeats the whole tensor `times` times, one copy after the other.
+    pub fn tile_rows(self, times: usize) -> Self {
+        if times == 1 {
+            return self;
+        }
+        let shape = self.shape();
+        let (rows, cells) = (shape[0], shape[1..].iter().product());
+        let mut tiled = shape;
+        tiled[0] *= times;
+        self.reshape(&[1, rows, cells])
+            .map(|t| B::float_expand(t, Shape::from(vec![times, rows, cells])))
+            .reshape(&tiled)
+    }
+
+    /// Sums over the copies of every sample: rows (samples, copies, targets) become (samples,
+    /// targets).
+    pub fn sum_copies(self, copies: usize, targets: usize) -> Self {
+        if copies == 1 {
+            return self;
+        }
+        let mut shape = self.shape();
+        let samples = shape[0] / (copies * targets);
+        let cells: usize = shape[1..].iter().product();
+        shape[0] = samples * targets;
+        self.reshape(&[samples, copies, targets * cells]).sum_axis(1).reshape(&shape)
+    }
+
+    /// The sum of every row, of shape (rows, 1).
+    pub fn row_sums(self) -> Self {
+        let cells = self.shape()[1..].iter().product();
+        self.reshape_rows(&[cells]).sum_axis(1)
     }
 
     /// `op(self, other)` where `other` has one row a sample and `self` any whole number of rows a sample.
@@ -227,6 +265,16 @@ impl<B: Kernels> Tensor<B> {
         self.map(|t| B::float_clamp_max(t, elem::<B>(bound)))
     }
 
+    /// The nearest value between the bounds.
+    pub fn between(self, lower: f64, upper: f64) -> Self {
+        self.map(|t| B::float_clamp(t, elem::<B>(lower), elem::<B>(upper)))
+    }
+
+    /// The absolute value.
+    pub fn abs(self) -> Self {
+        self.map(B::float_abs)
+    }
+
     /// 1 where x > bound, 0 elsewhere.
     pub fn above(self, bound: f64) -> Self {
         self.map(|t| B::bool_into_float(B::float_greater_elem(t, elem::<B>(bound))))
@@ -259,6 +307,26 @@ impl<B: Kernels> Tensor<B> {
     /// eˣ.
     pub fn exp(self) -> Self {
         self.map(B::float_exp)
+    }
+
+    /// log(x).
+    pub fn log(self) -> Self {
+        self.map(B::float_log)
+    }
+
+    /// 1 / x.
+    pub fn recip(self) -> Self {
+        self.map(B::float_recip)
+    }
+
+    /// √x.
+    pub fn sqrt(self) -> Self {
+        self.map(B::float_sqrt)
+    }
+
+    /// The error function.
+    pub fn erf(self) -> Self {
+        self.map(B::float_erf)
     }
 
     /// log(1 + x).

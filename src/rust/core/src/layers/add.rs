@@ -41,4 +41,8 @@ impl<B: Kernels> Affine<B> for Sum {
         let s = if part == Part::Negative { s.scale(0.0) } else { s };
         vec![s; self.operands]
     }
+
+    fn is_cellwise(&self) -> bool {
+        true
+    }
 }

@@ -72,4 +72,8 @@ impl<B: Kernels> Affine<B> for Layer<B> {
     fn bias(&self) -> Option<Tensor<B>> {
         Some(self.shift.clone())
     }
+
+    fn is_cellwise(&self) -> bool {
+        true
+    }
 }

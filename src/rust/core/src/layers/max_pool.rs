@@ -1,5 +1,6 @@
 //! Max pooling, local and global.
 
+use burn::tensor::ops::{FloatTensor, IntTensor};
 use serde::Deserialize;
 
 use super::avg_pool::{global, WindowMean};
@@ -65,29 +66,48 @@ impl<B: Kernels> WindowMax<B> {
         Ok(Self { window, average, input: input.to_vec(), output: output.to_vec() })
     }
 
-    fn planes(&self, x: &Tensor<B>) -> Tensor<B> {
+    /// The maxima, and where they lie in the padded plane.
+    fn maxima(&self, x: &Tensor<B>) -> (FloatTensor<B>, IntTensor<B>) {
         let [height, width] = self.window.input();
-        x.clone().reshape_rows(&[self.input[0], height, width])
+        let planes = x.clone().reshape_rows(&[self.input[0], height, width]);
+        B::max_pool2d_winners(planes.into_primitive(), &self.window)
+    }
+
+    /// The places of the maxima for `rows` rows: those of a sample hold for all of its rows.
+    fn winners(&self, x: &Tensor<B>, rows: usize) -> IntTensor<B> {
+        let (_, winners) = self.maxima(x);
+        let (channels, cells) = (self.input[0], self.cells());
+        let winners = B::int_reshape(winners, vec![x.rows(), 1, channels * cells].into());
+        let stretched = vec![x.rows(), rows / x.rows(), channels * cells];
+        let winners = B::int_expand(winners, stretched.into());
+        B::int_reshape(winners, vec![rows, channels, cells].into())
+    }
+
+    /// The number of windows.
+    fn cells(&self) -> usize {
+        self.window.output().iter().product()
     }
 }
 
 impl<B: Kernels> Selection<B> for WindowMax<B> {
     fn apply(&self, x: &Tensor<B>) -> Tensor<B> {
-        let (y, _) = B::max_pool2d_winners(self.planes(x).into_primitive(), &self.window);
-        Tensor::from_primitive(y).reshape_rows(&self.output)
+        Tensor::from_primitive(self.maxima(x).0).reshape_rows(&self.output)
+    }
+
+    fn pick(&self, values: &Tensor<B>, x: &Tensor<B>) -> Tensor<B> {
+        let (rows, channels) = (values.rows(), self.input[0]);
+        let [height, width] = self.window.input();
+        let padded = self.window.pad(values.clone().reshape_rows(&[channels, height, width]), 0.0);
+        let cells = self.window.padded().iter().product();
+        let picked = padded.reshape(&[rows, channels, cells]).gather(2, self.winners(x, rows));
+        picked.reshape_rows(&self.output)
     }
 
     fn pullback(&self, s: Tensor<B>, x: &Tensor<B>) -> Tensor<B> {
-        let (_, winners) = B::max_pool2d_winners(self.planes(x).into_primitive(), &self.window);
-        let [height, width] = self.window.padded();
         let (rows, channels) = (s.rows(), self.input[0]);
-        let cells: usize = self.window.output().iter().product();
-        // The winners of a sample hold for all of its targets.
-        let targets = rows / x.rows();
-        let winners = B::int_reshape(winners, vec![x.rows(), 1, channels * cells].into());
-        let winners = B::int_expand(winners, vec![x.rows(), targets, channels * cells].into());
-        let winners = B::int_reshape(winners, vec![rows, channels, cells].into());
-        let padded = s.reshape(&[rows, channels, cells]).scatter(2, winners, height * width);
+        let [height, width] = self.window.padded();
+        let s = s.reshape(&[rows, channels, self.cells()]);
+        let padded = s.scatter(2, self.winners(x, rows), height * width);
         self.window.crop(padded.reshape(&[rows, channels, height, width])).reshape_rows(&self.input)
     }
 

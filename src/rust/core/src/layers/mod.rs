@@ -10,17 +10,21 @@ mod batch_norm;
 mod concatenate;
 mod conv;
 mod dense;
+mod elementwise;
 mod flatten;
 mod identity;
 mod max_pool;
+mod multiply;
+mod norm;
 mod padding;
+mod softmax;
 mod windows;
 
 use std::cell::OnceCell;
 
 use serde::Deserialize;
 
-pub use activation::Activation;
+pub use activation::{Activation, ACTIVATIONS};
 
 use crate::error::{Kind, Result};
 use crate::kernels::Kernels;
@@ -87,20 +91,81 @@ pub trait Affine<B: Kernels> {
     fn bias(&self) -> Option<Tensor<B>> {
         None
     }
+    /// Whether a cell of z takes only one cell of each operand, the one in its own place.
+    fn is_cellwise(&self) -> bool {
+        false
+    }
 }
 
-/// y = f(x), f acting on every cell (softmax: on every line) by itself.
-pub trait Pointwise<B: Kernels> {
+/// A value at the data point and at the reference that it is compared with. One of the two may have
+/// one row only, which then stands for all.
+#[derive(Debug, Clone)]
+pub struct Pair<B: Kernels> {
+    /// At the data point.
+    pub at: Tensor<B>,
+    /// At the reference.
+    pub reference: Tensor<B>,
+}
+
+impl<B: Kernels> Pair<B> {
+    /// The difference.
+    pub fn delta(&self) -> Tensor<B> {
+        self.at.clone() - self.reference.clone()
+    }
+
+    /// The middle.
+    pub fn middle(&self) -> Tensor<B> {
+        (self.at.clone() + self.reference.clone()).scale(0.5)
+    }
+
+    /// A function of both.
+    pub fn map(&self, f: impl Fn(Tensor<B>) -> Tensor<B>) -> Self {
+        Self { at: f(self.at.clone()), reference: f(self.reference.clone()) }
+    }
+}
+
+/// y = f(x₁, x₂, ...) that is not affine: activation functions, normalisation, products.
+pub trait Nonlinear<B: Kernels> {
     /// f(x).
-    fn apply(&self, x: &Tensor<B>) -> Tensor<B>;
-    /// The product of `s` with the Jacobian of f at x, where y = f(x).
-    fn pullback(&self, s: Tensor<B>, x: &Tensor<B>, y: &Tensor<B>) -> Tensor<B>;
+    fn apply(&self, x: &[Tensor<B>]) -> Tensor<B>;
+
+    /// The product of `s` with a matrix M for which M Δx = Δy holds exactly, Δ being the difference
+    /// from the reference. Where there is no difference M is the Jacobian.
+    fn secant(&self, s: Tensor<B>, x: &[Pair<B>], y: &Pair<B>) -> Vec<Tensor<B>>;
+
+    /// The product of `s` with the Jacobian at x, where y = f(x).
+    fn pullback(&self, s: Tensor<B>, x: &[Tensor<B>], y: &Tensor<B>) -> Vec<Tensor<B>> {
+        let at = |x: &Tensor<B>| Pair { at: x.clone(), reference: x.clone() };
+        self.secant(s, &x.iter().map(at).collect::<Vec<_>>(), &at(y))
+    }
+
+    /// Hands `s` to every operand as it is: what is left of f where no values are known.
+    fn pass(&self, s: Tensor<B>) -> Vec<Tensor<B>> {
+        vec![s]
+    }
+
+    /// f as an affine layer at x, its scale taken as fixed; `None` where relevance passes f as it is.
+    fn frozen(&self, _: &[Tensor<B>]) -> Option<Box<dyn Affine<B>>> {
+        None
+    }
+
+    /// Whether f acts on every cell by itself.
+    fn is_elementwise(&self) -> bool {
+        false
+    }
+
+    /// Where the slope of f changes, if f is elementwise and piecewise linear.
+    fn kinks(&self) -> Option<Vec<f64>> {
+        None
+    }
 }
 
 /// y takes the largest cell of every window.
 pub trait Selection<B: Kernels> {
     /// The largest cells.
     fn apply(&self, x: &Tensor<B>) -> Tensor<B>;
+    /// The cells of `values` in the places of the first winners of the windows over x.
+    fn pick(&self, values: &Tensor<B>, x: &Tensor<B>) -> Tensor<B>;
     /// Hands every cell of `s` to the first winner of its window.
     fn pullback(&self, s: Tensor<B>, x: &Tensor<B>) -> Tensor<B>;
     /// The mean over the same windows.
@@ -113,6 +178,10 @@ pub trait Structural<B: Kernels> {
     fn apply(&self, x: &[Tensor<B>]) -> Tensor<B>;
     /// Moves them back; a cell that went to several places gets the sum, constants get lost.
     fn pullback(&self, s: Tensor<B>) -> Vec<Tensor<B>>;
+    /// Moves differences, to which constants add nothing.
+    fn carry(&self, delta: &[Tensor<B>]) -> Tensor<B> {
+        self.apply(delta)
+    }
     /// Whether all cells stay where they are.
     fn is_identity(&self) -> bool {
         false
@@ -123,8 +192,8 @@ pub trait Structural<B: Kernels> {
 pub enum Layer<B: Kernels> {
     /// See [`Affine`].
     Affine(Box<dyn Affine<B>>),
-    /// See [`Pointwise`].
-    Pointwise(Box<dyn Pointwise<B>>),
+    /// See [`Nonlinear`].
+    Nonlinear(Box<dyn Nonlinear<B>>),
     /// See [`Selection`].
     Selection(Box<dyn Selection<B>>),
     /// See [`Structural`].
@@ -142,7 +211,7 @@ impl<B: Kernels> Layer<B> {
                     None => z,
                 }
             }
-            Layer::Pointwise(layer) => layer.apply(&x[0]),
+            Layer::Nonlinear(layer) => layer.apply(x),
             Layer::Selection(layer) => layer.apply(&x[0]),
             Layer::Structural(layer) => layer.apply(x),
         }
@@ -157,7 +226,7 @@ impl<B: Kernels> Layer<B> {
     pub fn pullback(&self, s: Tensor<B>, x: &[Tensor<B>], y: &Tensor<B>) -> Vec<Tensor<B>> {
         match self {
             Layer::Affine(layer) => layer.pullback(s, Part::All),
-            Layer::Pointwise(layer) => vec![layer.pullback(s, &x[0], y)],
+            Layer::Nonlinear(layer) => layer.pullback(s, x, y),
             Layer::Selection(layer) => vec![layer.pullback(s, &x[0])],
             Layer::Structural(layer) => layer.pullback(s),
         }
@@ -177,6 +246,10 @@ pub struct Built<B: Kernels> {
 impl<B: Kernels> Built<B> {
     fn affine(layer: impl Affine<B> + 'static, shape: Shape) -> Self {
         Self { layer: Layer::Affine(Box::new(layer)), shape, activation: None }
+    }
+
+    fn nonlinear(layer: impl Nonlinear<B> + 'static, shape: Shape) -> Self {
+        Self { layer: Layer::Nonlinear(Box::new(layer)), shape, activation: None }
     }
 
     fn selection(layer: impl Selection<B> + 'static, shape: Shape) -> Self {
@@ -319,9 +392,13 @@ layers! {
     Flatten:          structural "Flatten_Layer"                              => flatten::Flatten;
     Padding:          structural "Padding_Layer"                              => padding::Padding;
     Concatenate:      structural "Concatenate_Layer" | "Concatenation"        => concatenate::Concatenate;
+    LayerNorm:        nonlinear  "LayerNorm_Layer"   | "LayerNormalization"   => norm::LayerNorm;
+    GroupNorm:        nonlinear  "GroupNorm_Layer"   | "GroupNormalization"   => norm::GroupNorm;
+    InstanceNorm:     nonlinear  "InstanceNorm_Layer"                         => norm::InstanceNorm;
     Add:              affine     "Adding_Layer"      | "Adding"               => add::Add;
+    Multiply:         nonlinear  "Multiply_Layer"    | "Multiplying_Layer"    => multiply::Multiply;
     Skipping:         structural "Skipping_Layer"                             => identity::Identity;
-    Activation:       pointwise  "Activation"                                 => activation::ActivationLayer;
+    Activation:       nonlinear  "Activation"                                 => activation::ActivationLayer;
 }
 
 impl Op {

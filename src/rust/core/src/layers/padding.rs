@@ -91,14 +91,24 @@ impl Layer {
     }
 }
 
-impl<B: Kernels> Structural<B> for Layer {
-    fn apply(&self, x: &[Tensor<B>]) -> Tensor<B> {
+impl Layer {
+    fn pad<B: Kernels>(&self, x: &Tensor<B>, value: f64) -> Tensor<B> {
         if self.mode == PaddingMode::Constant {
             let before: Vec<usize> = self.sides.iter().map(|side| side[0]).collect();
             let after: Vec<usize> = self.sides.iter().map(|side| side[1]).collect();
-            return x[0].clone().pad(&before, &after, self.value);
+            return x.clone().pad(&before, &after, value);
         }
-        self.copies().fold(x[0].clone(), |x, (axis, _, cells)| x.select(axis, &cells))
+        self.copies().fold(x.clone(), |x, (axis, _, cells)| x.select(axis, &cells))
+    }
+}
+
+impl<B: Kernels> Structural<B> for Layer {
+    fn apply(&self, x: &[Tensor<B>]) -> Tensor<B> {
+        self.pad(&x[0], self.value)
+    }
+
+    fn carry(&self, delta: &[Tensor<B>]) -> Tensor<B> {
+        self.pad(&delta[0], 0.0)
     }
 
     fn pullback(&self, s: Tensor<B>) -> Vec<Tensor<B>> {

@@ -1,32 +1,35 @@
 //! The gradient of the output nodes in the inputs (Simonyan et al., 2014), or its product with them.
 
-use super::{Method, Start};
+use super::{End, Method, Start};
 use crate::error::Result;
-use crate::graph::{Node, Tape};
+use crate::graph::{Node, Tape, Value};
 use crate::kernels::Kernels;
-use crate::layers::Activation;
 use crate::tensor::Tensor;
 
 /// ∂f_k/∂x, times x if asked.
-#[derive(Debug, Clone, Copy)]
-pub struct Gradient {
+pub struct Gradient<'a, B: Kernels> {
+    /// The values at x.
+    pub tape: &'a Tape<B>,
     /// Whether the gradient is multiplied by the input.
     pub times_input: bool,
 }
 
-impl<B: Kernels> Method<B> for Gradient {
-    fn start(&self, chosen: &Tensor<B>, _: Option<&Activation>) -> Start<B> {
-        let ones = Tensor::full(&chosen.shape(), 1.0, &chosen.device());
-        Start { signal: ones, goal: chosen.clone() }
+impl<B: Kernels> Method<B> for Gradient<'_, B> {
+    type Signal = Tensor<B>;
+
+    fn start(&self, end: &End) -> Start<B> {
+        let chosen = end.chosen(self.tape);
+        let signal = Tensor::full(&chosen.shape(), 1.0, &chosen.device());
+        Start { at: end.value, signal, goal: Some(chosen) }
     }
 
-    fn step(&self, tape: &Tape<B>, node: &Node<B>, s: Tensor<B>) -> Result<Vec<Tensor<B>>> {
-        Ok(node.layer.pullback(s, &tape.operands(node), tape.value(node.value)))
+    fn step(&self, node: &Node<B>, s: Tensor<B>) -> Result<Vec<Tensor<B>>> {
+        Ok(node.layer.pullback(s, &self.tape.operands(node), self.tape.value(node.value)))
     }
 
-    fn finish(&self, x: &Tensor<B>, s: Tensor<B>) -> Tensor<B> {
+    fn finish(&self, input: Value, s: Tensor<B>) -> Tensor<B> {
         if self.times_input {
-            s.mul_samples(x)
+            s.mul_samples(self.tape.value(input))
         } else {
             s
         }

@@ -1,11 +1,11 @@
 //! Layer-wise relevance propagation (Bach et al., 2015).
 
-use super::{Method, Start};
+use super::{End, Method, Start};
 use crate::error::{Kind, Result};
-use crate::graph::{Node, Tape};
+use crate::graph::{Node, Tape, Value};
 use crate::kernels::Kernels;
-use crate::layers::{Activation, Layer, Part, TYPES};
-use crate::rules::{rule, Place, Rule, RULES};
+use crate::layers::{Activation, Affine, Layer, Part, TYPES};
+use crate::rules::{rule, Books, Place, Rule, RULES};
 use crate::tensor::Tensor;
 
 /// The rule for the layers of a class.
@@ -19,8 +19,8 @@ pub struct Choice {
     pub parameter: Option<f64>,
 }
 
-/// The method: a rule for every class of layers.
-pub struct Lrp<B: Kernels> {
+/// A rule for every class of layers.
+pub struct LrpRules<B: Kernels> {
     /// By class.
     rules: Vec<(&'static str, Box<dyn Rule<B>>)>,
     /// For all other classes.
@@ -30,7 +30,7 @@ pub struct Lrp<B: Kernels> {
     winner_takes_all: bool,
 }
 
-impl<B: Kernels> Lrp<B> {
+impl<B: Kernels> LrpRules<B> {
     /// `choices` by class, and a rule with its parameter for all other layers. With
     /// `winner_takes_all` the relevance of a maximum goes to the cell that it is, else the
     /// maximum is explained as if it were an average.
@@ -66,6 +66,11 @@ impl<B: Kernels> Lrp<B> {
         Ok(Self { rules, default: rule(default, parameter)?, special, winner_takes_all })
     }
 
+    /// Whether the relevance of a maximum goes to its winner.
+    fn winner_takes(&self, class: &str) -> bool {
+        self.winner_takes_all && !self.special.contains(&class)
+    }
+
     fn rule(&self, class: &str) -> &dyn Rule<B> {
         self.rules.iter().find(|(c, _)| *c == class).map_or(&*self.default, |(_, rule)| &**rule)
     }
@@ -84,37 +89,77 @@ fn suits(name: &str, class: &str) -> Result<bool> {
     }
 }
 
-impl<B: Kernels> Method<B> for Lrp<B> {
-    fn start(&self, chosen: &Tensor<B>, last: Option<&Activation>) -> Start<B> {
+/// The method.
+pub struct Lrp<'a, B: Kernels> {
+    /// The values at x.
+    pub tape: &'a Tape<B>,
+    /// The rules.
+    pub rules: &'a LrpRules<B>,
+    /// Keeps account of biases and stabilizers, if asked.
+    pub books: Option<Books<B>>,
+}
+
+impl<B: Kernels> Lrp<'_, B> {
+    fn share(
+        &self,
+        node: &Node<B>,
+        layer: &dyn Affine<B>,
+        z: &Tensor<B>,
+        r: Tensor<B>,
+    ) -> Vec<Tensor<B>> {
+        let x = &self.tape.operands(node);
+        let place = Place { layer, x, z, books: self.books.as_ref() };
+        self.rules.rule(node.layer_type.class).relevance(&place, r)
+    }
+}
+
+impl<B: Kernels> Method<B> for Lrp<'_, B> {
+    type Signal = Tensor<B>;
+
+    fn start(&self, end: &End) -> Start<B> {
         // What a probability has to say is its distance from one half.
+        let last = end.output.activation.as_ref().filter(|_| end.value == end.output.value);
         let undecided = if last.is_some_and(Activation::is_probability) { 0.5 } else { 0.0 };
-        let relevance = chosen.clone().add_scalar(-undecided);
-        Start { signal: relevance.clone(), goal: relevance }
+        let signal = end.chosen(self.tape).add_scalar(-undecided);
+        Start { at: end.value, signal: signal.clone(), goal: Some(signal) }
     }
 
-    fn step(&self, tape: &Tape<B>, node: &Node<B>, r: Tensor<B>) -> Result<Vec<Tensor<B>>> {
-        let class = node.layer_type.class;
-        let x = tape.operands(node);
-        let y = tape.value(node.value);
+    fn step(&self, node: &Node<B>, r: Tensor<B>) -> Result<Vec<Tensor<B>>> {
+        let y = self.tape.value(node.value);
         Ok(match &node.layer {
-            Layer::Affine(layer) => {
-                self.rule(class).relevance(&Place { layer: &**layer, x: &x, z: y }, r)
+            Layer::Affine(layer) => self.share(node, &**layer, y, r),
+            Layer::Nonlinear(layer) => match layer.frozen(&self.tape.operands(node)) {
+                Some(layer) => self.share(node, &*layer, y, r),
+                None => layer.pass(r.scale(1.0 / node.inputs.len() as f64)),
+            },
+            Layer::Selection(layer) if self.rules.winner_takes(node.layer_type.class) => {
+                vec![layer.pullback(r, self.tape.value(node.inputs[0]))]
             }
             Layer::Selection(layer) => {
-                if self.winner_takes_all && !self.special.contains(&class) {
-                    vec![layer.pullback(r, &x[0])]
-                } else {
-                    let layer = layer.average();
-                    let z = layer.apply(&x, Part::All);
-                    self.rule(class).relevance(&Place { layer, x: &x, z: &z }, r)
-                }
+                let z = layer.average().apply(&self.tape.operands(node), Part::All);
+                self.share(node, layer.average(), &z, r)
             }
-            Layer::Pointwise(_) => vec![r],
-            Layer::Structural(layer) => layer.pullback(r),
+            Layer::Structural(layer) => {
+                let shares = layer.pullback(r.clone());
+                if let Some(books) = &self.books {
+                    // What belongs to constants is lost on the way.
+                    let kept = shares.iter().cloned().map(Tensor::row_sums);
+                    books.bias(kept.fold(r.row_sums(), |rest, part| rest - part));
+                }
+                shares
+            }
         })
     }
 
-    fn finish(&self, _: &Tensor<B>, r: Tensor<B>) -> Tensor<B> {
+    fn finish(&self, _: Value, r: Tensor<B>) -> Tensor<B> {
         r
+    }
+
+    fn total(&self, _: Value, r: &Tensor<B>) -> Option<Tensor<B>> {
+        Some(r.clone().row_sums())
+    }
+
+    fn absorbed(&self) -> [Option<Tensor<B>>; 2] {
+        self.books.as_ref().map_or([None, None], Books::take)
     }
 }

@@ -41,12 +41,19 @@ impl<B: Kernels> Rule<B> for AlphaBeta {
             (self.0, Positive, Negative, b.clone().map(Tensor::positive), delta),
             (1.0 - self.0, Negative, Positive, b.map(Tensor::negative), -delta),
         ];
-        let half = |(factor, own, other, bias, delta): (f64, Part, Part, _, f64)| -> Vec<_> {
+        let half = |(factor, own, other, bias, delta): (
+            f64,
+            Part,
+            Part,
+            Option<Tensor<B>>,
+            f64,
+        )|
+         -> Vec<_> {
             let x = [Some((&positive, own)), negative.as_ref().map(|x| (x, other))];
             let x = x.into_iter().flatten();
-            let z = x.clone().map(|(x, part)| place.layer.apply(x, part)).chain(bias);
+            let z = x.clone().map(|(x, part)| place.layer.apply(x, part)).chain(bias.clone());
             let z = z.reduce(|a, b| a + b).expect("there is a positive part");
-            let s = r.clone().scale(factor).div_samples(&z.add_scalar(delta));
+            let s = place.divide(r.clone().scale(factor), &z, bias, z.clone().add_scalar(delta));
             x.map(|(x, part)| place.share(s.clone(), x, part)).collect()
         };
         halves

@@ -22,7 +22,8 @@ impl Epsilon {
 
 impl<B: Kernels> Rule<B> for Epsilon {
     fn relevance(&self, place: &Place<B>, r: Tensor<B>) -> Vec<Tensor<B>> {
-        let s = r.div_samples(&stabilize(place.z.clone(), self.0));
+        let denominator = stabilize(place.z.clone(), self.0);
+        let s = place.divide(r, place.z, place.layer.bias(), denominator);
         place.share(s, place.x, Part::All)
     }
 }

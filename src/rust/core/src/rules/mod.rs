@@ -8,6 +8,8 @@ mod pass;
 mod simple;
 mod ties;
 
+use std::cell::RefCell;
+
 use crate::error::{Kind, Result};
 use crate::kernels::Kernels;
 use crate::layers::{Affine, Part};
@@ -22,9 +24,57 @@ pub struct Place<'a, B: Kernels> {
     /// The output with the bias, one row a sample. For a max pooling that is explained as an average
     /// this is the average.
     pub z: &'a Tensor<B>,
+    /// Where biases and stabilizers are noted, if they are.
+    pub books: Option<&'a Books<B>>,
+}
+
+/// An account of the relevance that a layer does not hand on, (rows, 1).
+#[derive(Default)]
+pub struct Books<B: Kernels> {
+    bias: RefCell<Option<Tensor<B>>>,
+    stabilizer: RefCell<Option<Tensor<B>>>,
+}
+
+impl<B: Kernels> Books<B> {
+    /// Notes relevance of a bias.
+    pub fn bias(&self, share: Tensor<B>) {
+        note(&self.bias, share);
+    }
+
+    /// Notes relevance of a stabilizer.
+    pub fn stabilizer(&self, share: Tensor<B>) {
+        note(&self.stabilizer, share);
+    }
+
+    /// Bias and stabilizer since the last time.
+    pub fn take(&self) -> [Option<Tensor<B>>; 2] {
+        [self.bias.take(), self.stabilizer.take()]
+    }
+}
+
+fn note<B: Kernels>(sum: &RefCell<Option<Tensor<B>>>, share: Tensor<B>) {
+    let before = sum.take();
+    sum.replace(Some(before.into_iter().fold(share, |a, b| a + b)));
 }
 
 impl<B: Kernels> Place<'_, B> {
+    /// r over a denominator, which is z, with `bias` as a part of it, plus a stabilizer.
+    fn divide(
+        &self,
+        r: Tensor<B>,
+        z: &Tensor<B>,
+        bias: Option<Tensor<B>>,
+        denominator: Tensor<B>,
+    ) -> Tensor<B> {
+        let s = r.div_samples(&denominator);
+        if let Some(books) = self.books {
+            bias.into_iter().for_each(|b| books.bias((s.clone() * b).row_sums()));
+            let stabilizer = denominator - z.clone();
+            books.stabilizer(s.clone().mul_samples(&stabilizer).row_sums());
+        }
+        s
+    }
+
     /// x ⊙ Wᵀ s with a part of W, for every operand.
     fn share(&self, s: Tensor<B>, x: &[Tensor<B>], part: Part) -> Vec<Tensor<B>> {
         let pulled = self.layer.pullback(s, part).into_iter();

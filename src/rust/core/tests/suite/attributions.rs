@@ -2,7 +2,9 @@
 
 use innsight_core::graph::Network;
 use innsight_core::kernels::Kernels;
-use innsight_core::methods::{explain, Choice, Explanation, Gradient, Lrp, Method};
+use innsight_core::methods::{
+    explain, Choice, DeepLift, DeepLiftRule, Explanation, Gradient, Lrp, LrpRules, MaxPool,
+};
 use innsight_core::model::{Array, Model};
 use innsight_core::tensor::Tensor;
 use serde_json::json;
@@ -32,22 +34,55 @@ fn tiny() -> Model {
     model(&[&[1]], layers, &[2], arrays)
 }
 
+/// A method with its settings.
+#[derive(Clone)]
+enum Ask {
+    Gradient { times_input: bool },
+    Lrp(&'static str, Option<f64>, bool),
+    DeepLift(DeepLiftRule, MaxPool),
+}
+use Ask::Lrp as AskLrp;
+
+fn all<B: Kernels>(
+    network: &Network<B>,
+    ask: &Ask,
+    x: Vec<Tensor<B>>,
+    targets: &[Vec<usize>],
+    ignore: bool,
+) -> Vec<Option<Explanation<B>>> {
+    let reference = x.iter().map(|x| x.clone().narrow(0, 0..1).scale(0.0).add_scalar(0.1));
+    let reference = network.forward(reference.collect()).unwrap();
+    let tape = &network.forward(x).unwrap();
+    match *ask {
+        Ask::Gradient { times_input } => {
+            explain(network, &Gradient { tape, times_input }, targets, ignore, true)
+        }
+        Ask::Lrp(rule, parameter, winner) => {
+            let rules = &LrpRules::new(&[], (rule, parameter), winner).unwrap();
+            let lrp = Lrp { tape, rules, books: Some(Default::default()) };
+            explain(network, &lrp, targets, ignore, true)
+        }
+        Ask::DeepLift(rule, max_pool) => {
+            let reference = &reference;
+            let method = DeepLift { network, tape, reference, weight: 1.0, rule, max_pool };
+            explain(network, &method, targets, ignore, true)
+        }
+    }
+    .unwrap()
+}
+
 fn one<B: Kernels>(
     network: &Network<B>,
-    method: &dyn Method<B>,
+    ask: &Ask,
     x: Vec<Tensor<B>>,
     targets: &[usize],
     ignore: bool,
 ) -> Explanation<B> {
-    explain(network, method, x, &[targets.to_vec()], ignore).unwrap().remove(0).unwrap()
+    all(network, ask, x, &[targets.to_vec()], ignore).remove(0).unwrap()
 }
 
 fn first<B: Kernels>(explanation: Explanation<B>) -> Vec<f64> {
     explanation.attributions.into_iter().next().unwrap().unwrap().into_vec()
-}
-
-fn lrp<B: Kernels>(rule: &str, parameter: Option<f64>) -> Lrp<B> {
-    Lrp::new(&[], (rule, parameter), true).unwrap()
 }
 
 /// Values that the vignette of the R package prints, or recomputed by hand.
@@ -55,11 +90,13 @@ fn the_tiny_network<B: Kernels>(device: &B::Device, tolerance: f64) {
     let network = build::<B>(&tiny(), device);
     let x = |v: f64| vec![Tensor::<B>::from_vec(vec![v], &[1, 1], device)];
     let tolerance = tolerance.max(5e-9);
-    let check = |method: &dyn Method<B>, at: f64, ignore: bool, expected: f64, slack: f64| {
+    let check = |method: &Ask, at: f64, ignore: bool, expected: f64, slack: f64| {
         let got = first(one(&network, method, x(at), &[0], ignore));
         assert_close(&format!("at {at}"), &got, &[expected], tolerance.max(slack));
     };
-    let (plain, times) = (Gradient { times_input: false }, Gradient { times_input: true });
+    let lrp = |rule, parameter| AskLrp(rule, parameter, true);
+    let plain = Ask::Gradient { times_input: false };
+    let times = Ask::Gradient { times_input: true };
     check(&plain, 0.45, false, 0.82200123, 0.0);
     check(&plain, 0.45, true, 1.0, 0.0);
     check(&times, 0.49, false, 0.38890684, 0.0);
@@ -113,8 +150,9 @@ fn relu_networks_make_lrp_gradient_times_input<B: Kernels>(device: &B::Device, t
     let network = build::<B>(&convolutional(&mut random, true), device);
     let x: Tensor<B> = random.tensor(&[3, 2, 6, 6], device);
     let targets = [0, 1, 2, 3, 4];
-    let gradient = Gradient { times_input: true };
-    let left = first(one(&network, &lrp("epsilon", Some(0.0)), vec![x.clone()], &targets, true));
+    let gradient = Ask::Gradient { times_input: true };
+    let lrp = AskLrp("epsilon", Some(0.0), true);
+    let left = first(one(&network, &lrp, vec![x.clone()], &targets, true));
     let right = first(one(&network, &gradient, vec![x], &targets, true));
     assert_close("LRP-0", &left, &right, 100.0 * tolerance);
 }
@@ -124,17 +162,19 @@ fn rows_and_targets_do_not_meet<B: Kernels>(device: &B::Device, tolerance: f64) 
     let mut random = Random::new(62);
     let network = build::<B>(&convolutional(&mut random, true), device);
     let x: Tensor<B> = random.tensor(&[3, 2, 6, 6], device);
-    let rules: [Box<dyn Method<B>>; 3] = [
-        Box::new(Gradient { times_input: false }),
-        Box::new(lrp("epsilon", None)),
-        Box::new(Lrp::new(&[], ("alpha_beta", Some(2.0)), false).unwrap()),
+    let methods = [
+        Ask::Gradient { times_input: false },
+        AskLrp("epsilon", None, true),
+        AskLrp("alpha_beta", Some(2.0), false),
+        Ask::DeepLift(DeepLiftRule::Rescale, MaxPool::CrossMax),
+        Ask::DeepLift(DeepLiftRule::RevealCancel, MaxPool::Average),
     ];
-    for method in &rules {
-        let all = first(one(&network, &**method, vec![x.clone()], &[3, 0, 4], false));
+    for method in &methods {
+        let all = first(one(&network, method, vec![x.clone()], &[3, 0, 4], false));
         for row in 0..3 {
             for (k, &target) in [3, 0, 4].iter().enumerate() {
                 let alone = x.clone().narrow(0, row..row + 1);
-                let explanation = one(&network, &**method, vec![alone], &[target], false);
+                let explanation = one(&network, method, vec![alone], &[target], false);
                 let start = (row * 3 + k) * 72;
                 assert_close("a row", &first(explanation), &all[start..start + 72], tolerance);
             }
@@ -164,21 +204,23 @@ fn unconnected_inputs_have_no_attribution<B: Kernels>(device: &B::Device, _: f64
     let mut random = Random::new(63);
     let network = build::<B>(&two_by_two(&mut random), device);
     let x = || vec![Random::new(1).tensor(&[2, 2], device), Random::new(2).tensor(&[2, 4], device)];
-    let gradient = Gradient { times_input: false };
-    let both = explain(&network, &gradient, x(), &[vec![1], vec![0]], true).unwrap();
+    let gradient = Ask::Gradient { times_input: false };
+    let both = all(&network, &gradient, x(), &[vec![1], vec![0]], true);
     let connected: Vec<Vec<bool>> = both
         .iter()
         .map(|e| e.as_ref().unwrap().attributions.iter().map(Option::is_some).collect())
         .collect();
     assert_eq!(connected, [[true, true], [false, true]]);
     // An output without targets is left out, the other one stays in its place.
-    let second = explain(&network, &gradient, x(), &[vec![], vec![0]], true).unwrap();
+    let second = all(&network, &gradient, x(), &[vec![], vec![0]], true);
     assert!(second[0].is_none() && second[1].is_some());
     let explanation = second.into_iter().nth(1).flatten().unwrap();
     let values = explanation.attributions[1].clone().unwrap().into_vec();
     let before = both[1].as_ref().unwrap().attributions[1].clone().unwrap().into_vec();
     assert_eq!(values, before);
-    let none = explain(&network, &gradient, x(), &[vec![2], vec![]], true);
+    let tape = &network.forward(x()).unwrap();
+    let gradient = Gradient { tape, times_input: false };
+    let none = explain(&network, &gradient, &[vec![2], vec![]], true, false);
     assert!(none.err().unwrap().message.contains("Output node 3"));
 }
 
@@ -194,9 +236,9 @@ fn signals_of_all_consumers_add_up<B: Kernels>(device: &B::Device, tolerance: f6
     ];
     let network = build::<B>(&model(&[&[3]], layers.clone(), &[2, 4], arrays.clone()), device);
     let x = || vec![Random::new(3).tensor(&with_rows(2, &[3]), device)];
-    let gradient = Gradient { times_input: false };
+    let gradient = Ask::Gradient { times_input: false };
     // The sum's gradient in one go, and through each operand by a network of its own.
-    let whole = explain(&network, &gradient, x(), &[vec![], vec![0]], true).unwrap();
+    let whole = all(&network, &gradient, x(), &[vec![], vec![0]], true);
     let whole = first(whole.into_iter().nth(1).flatten().unwrap());
     let part = |output: usize| {
         let network =
@@ -206,15 +248,10 @@ fn signals_of_all_consumers_add_up<B: Kernels>(device: &B::Device, tolerance: f6
     let sum: Vec<f64> = part(2).iter().zip(part(3)).map(|(a, b)| a + b).collect();
     assert_close("sum", &whole, &sum, tolerance);
     // LRP keeps the total where there are no biases.
-    let lrp = Lrp::<B>::new(
-        &[Choice { class: "Add".into(), rule: "simple".into(), parameter: None }],
-        ("simple", None),
-        true,
-    )
-    .unwrap();
-    let explanation = explain(&network, &lrp, x(), &[vec![], vec![0, 1]], true).unwrap();
+    let lrp = AskLrp("simple", None, true);
+    let explanation = all(&network, &lrp, x(), &[vec![], vec![0, 1]], true);
     let explanation = explanation.into_iter().nth(1).flatten().unwrap();
-    let goals = explanation.goals.clone().into_vec();
+    let goals = explanation.goals.clone().unwrap().into_vec();
     let sums: Vec<f64> = first(explanation).chunks(3).map(|r| r.iter().sum()).collect();
     assert_close("conservation", &sums, &goals, 1000.0 * tolerance);
 }
@@ -224,7 +261,7 @@ fn rules_are_checked() {
     type B = burn_ndarray::NdArray<f64>;
     let choice = |class: &str, rule: &str, parameter: Option<f64>| {
         let choice = Choice { class: class.into(), rule: rule.into(), parameter };
-        Lrp::<B>::new(&[choice], ("simple", None), true).err().map(|e| e.message)
+        LrpRules::<B>::new(&[choice], ("simple", None), true).err().map(|e| e.message)
     };
     assert_eq!(choice("BatchNorm", "pass", None), None);
     assert_eq!(choice("Adding_Layer", "equal", None), None);
@@ -233,5 +270,5 @@ fn rules_are_checked() {
     assert!(choice("Dense", "zplus", None).unwrap().contains("no rule 'zplus'"));
     assert!(choice("Dense", "epsilon", Some(-1.0)).unwrap().contains("must lie between"));
     assert!(choice("Dense", "alpha_beta", Some(f64::NAN)).unwrap().contains("must lie between"));
-    assert!(Lrp::<B>::new(&[], ("pass", None), true).is_err());
+    assert!(LrpRules::<B>::new(&[], ("pass", None), true).is_err());
 }

@@ -1,7 +1,7 @@
 //! Every layer type, with random settings.
 
 use innsight_core::kernels::Kernels;
-use innsight_core::layers::{Context, Layer, Op};
+use innsight_core::layers::{Context, Layer, Op, ACTIVATIONS};
 use innsight_core::model::{Array, Order};
 use serde_json::{json, Value};
 
@@ -124,22 +124,41 @@ pub fn structural() -> Vec<Case> {
     cases
 }
 
-/// The activation functions.
-pub fn pointwise() -> Vec<Case> {
-    let names = ["relu", "leaky_relu", "softplus", "sigmoid", "logistic", "softmax", "tanh"];
-    names
-        .iter()
-        .map(|name| {
-            let settings = json!({"Activation": {"activation": activation(name)}});
-            Case::new(&[&[2, 6]], settings, vec![])
-        })
-        .collect()
+/// The layers that are not affine.
+pub fn nonlinear(random: &mut Random) -> Vec<Case> {
+    let functions = ACTIVATIONS.iter().filter(|(name, _)| *name != "linear").map(|(name, _)| {
+        Case::new(&[&[2, 6]], json!({"Activation": {"activation": activation(name)}}), vec![])
+    });
+    let mut cases: Vec<Case> = functions.collect();
+    let softmax =
+        |name: &str| json!({"Activation": {"activation": {"name": name, "args": {"dim": 2}}}});
+    cases.extend(["softmax", "log_softmax"].map(|f| Case::new(&[&[3, 4]], softmax(f), vec![])));
+    let layer_norm = |axes: &[i64], gamma: usize| json!({"LayerNorm": {"gamma": gamma, "beta": 2 * gamma, "eps": 1e-2, "axes": axes}});
+    let mut norm = |input: &[usize], settings: Value, extents: &[usize]| {
+        let arrays = vec![random.array(extents), random.array(extents)];
+        Case::new(&[input], settings, arrays)
+    };
+    cases.push(norm(&[6], layer_norm(&[2], 1), &[6]));
+    cases.push(norm(&[2, 5], layer_norm(&[2, 3], 1), &[2, 5]));
+    cases.push(norm(&[3, 2, 4], layer_norm(&[2], 1), &[3]));
+    cases.push(norm(&[3, 2, 4], layer_norm(&[2, -1], 0), &[1]));
+    let group_norm = json!({"GroupNorm": {"gamma": 1, "beta": 2, "eps": 1e-2, "groups": 2}});
+    cases.push(norm(&[4, 2, 3], group_norm.clone(), &[4]));
+    cases.push(norm(&[6], group_norm, &[6]));
+    let instance_norm =
+        |gamma: usize| json!({"InstanceNorm": {"gamma": gamma, "beta": 2 * gamma, "eps": 1e-2}});
+    cases.push(norm(&[2, 5], instance_norm(1), &[2]));
+    cases.push(norm(&[2, 3, 2], instance_norm(0), &[1]));
+    let multiply = || json!({"Multiply": {}});
+    cases.push(Case::new(&[&[2, 3], &[2, 3]], multiply(), vec![]));
+    cases.push(Case::new(&[&[2, 3], &[2, 1], &[1, 3]], multiply(), vec![]));
+    cases
 }
 
 pub fn all(random: &mut Random) -> Vec<Case> {
     let mut cases = affine(random);
     cases.extend(selection(random));
     cases.extend(structural());
-    cases.extend(pointwise());
+    cases.extend(nonlinear(random));
     cases
 }

@@ -37,9 +37,10 @@ fn gradients_are_derivatives() {
             };
             x.iter().zip(&shapes).map(tensor).collect()
         };
-        let method = Gradient { times_input: false };
+        let tape = &network.forward(tensors(&x)).unwrap();
+        let method = Gradient { tape, times_input: false };
         let explanation =
-            explain(&network, &method, tensors(&x), &[vec![1]], false).unwrap().remove(0).unwrap();
+            explain(&network, &method, &[vec![1]], false, false).unwrap().remove(0).unwrap();
         let predict = |x: &[Vec<f64>]| {
             let tape = network.forward(tensors(x)).unwrap();
             tape.value(network.outputs[0].value).clone().into_vec()[1]

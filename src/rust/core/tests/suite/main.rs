@@ -83,10 +83,17 @@ pub fn op(settings: serde_json::Value) -> Op {
     serde_json::from_value(settings).expect("settings of a layer")
 }
 
+/// An activation function with arguments that are not the defaults.
 pub fn activation(name: &str) -> serde_json::Value {
-    serde_json::json!({
-        "name": name, "negative_slope": 0.1, "beta": 2.0, "threshold": 1.5, "dim": -1
-    })
+    let args = match name {
+        "leaky_relu" => serde_json::json!({"negative_slope": 0.1}),
+        "softplus" => serde_json::json!({"beta": 2.0, "threshold": 1.5}),
+        "elu" => serde_json::json!({"alpha": 0.7}),
+        "hard_tanh" => serde_json::json!({"min_val": -0.4, "max_val": 0.3}),
+        "hard_sigmoid" => serde_json::json!({"slope": 0.6, "offset": 0.4}),
+        _ => serde_json::json!({}),
+    };
+    serde_json::json!({"name": name, "args": args})
 }
 
 /// A model from its layers `(inputs, op)`.

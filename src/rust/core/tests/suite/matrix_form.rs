@@ -125,7 +125,7 @@ fn rules_equal_their_formulas<B: Kernels>(device: &B::Device, tolerance: f64) {
                     *r = 0.0;
                 }
             }
-            let place = Place { layer, x: &operands, z: &z };
+            let place = Place { layer, x: &operands, z: &z, books: None };
             for &parameter in &parameters {
                 let relevance = Tensor::from_vec(r.clone(), &with_rows(1, &shape), device);
                 let rule = rule::<B>(info.name, info.parameter.map(|_| parameter)).unwrap();

@@ -1,0 +1,256 @@
+//! Functions of one cell.
+
+use std::f64::consts::{FRAC_1_SQRT_2, PI};
+
+use super::{Nonlinear, Pair};
+use crate::kernels::Kernels;
+use crate::stabilizer::delta;
+use crate::tensor::Tensor;
+
+/// A function of one cell, by its derivative.
+pub(super) trait Elementwise<B: Kernels> {
+    /// f(x).
+    fn value(&self, x: Tensor<B>) -> Tensor<B>;
+    /// f'(x), where y = f(x).
+    fn derivative(&self, x: Tensor<B>, y: Tensor<B>) -> Tensor<B>;
+    /// See [`Nonlinear::kinks`].
+    fn kinks(&self) -> Option<Vec<f64>> {
+        None
+    }
+}
+
+/// A function of one cell as a layer.
+pub(super) struct Cellwise<F>(pub F);
+
+impl<B: Kernels, F: Elementwise<B>> Nonlinear<B> for Cellwise<F> {
+    fn apply(&self, x: &[Tensor<B>]) -> Tensor<B> {
+        self.0.value(x[0].clone())
+    }
+
+    fn secant(&self, s: Tensor<B>, x: &[Pair<B>], y: &Pair<B>) -> Vec<Tensor<B>> {
+        let (dx, dy) = (x[0].delta(), y.delta());
+        let apart = dx.clone().abs().above(delta::<B>());
+        let middle = x[0].middle();
+        let slope = self.0.derivative(middle.clone(), self.0.value(middle));
+        vec![s.mul_samples(&slope.where_one(apart, dy / dx.fill_zeros(1.0)))]
+    }
+
+    fn pullback(&self, s: Tensor<B>, x: &[Tensor<B>], y: &Tensor<B>) -> Vec<Tensor<B>> {
+        vec![s.mul_samples(&self.0.derivative(x[0].clone(), y.clone()))]
+    }
+
+    fn is_elementwise(&self) -> bool {
+        true
+    }
+
+    fn kinks(&self) -> Option<Vec<f64>> {
+        self.0.kinks()
+    }
+}
+
+/// `below` where x ≤ bound, `above` where x > bound.
+fn switch<B: Kernels>(x: Tensor<B>, bound: f64, below: Tensor<B>, above: Tensor<B>) -> Tensor<B> {
+    below.where_one(x.above(bound), above)
+}
+
+fn ones<B: Kernels>(like: &Tensor<B>) -> Tensor<B> {
+    Tensor::full(&like.shape(), 1.0, &like.device())
+}
+
+/// x above zero, slope · x below; the derivative at zero is the slope.
+pub(super) struct LeakyRelu {
+    pub slope: f64,
+}
+
+impl<B: Kernels> Elementwise<B> for LeakyRelu {
+    fn value(&self, x: Tensor<B>) -> Tensor<B> {
+        if self.slope == 0.0 {
+            return x.positive();
+        }
+        switch(x.clone(), 0.0, x.clone().scale(self.slope), x)
+    }
+
+    fn derivative(&self, x: Tensor<B>, _: Tensor<B>) -> Tensor<B> {
+        x.above(0.0).scale(1.0 - self.slope).add_scalar(self.slope)
+    }
+
+    fn kinks(&self) -> Option<Vec<f64>> {
+        Some(vec![0.0])
+    }
+}
+
+/// slope · x + offset, kept between `lower` and `upper`.
+pub(super) struct Ramp {
+    pub slope: f64,
+    pub offset: f64,
+    pub lower: f64,
+    pub upper: f64,
+}
+
+impl<B: Kernels> Elementwise<B> for Ramp {
+    fn value(&self, x: Tensor<B>) -> Tensor<B> {
+        x.scale(self.slope).add_scalar(self.offset).between(self.lower, self.upper)
+    }
+
+    fn derivative(&self, _: Tensor<B>, y: Tensor<B>) -> Tensor<B> {
+        // Inside, y lies above the lower and -y above the negative upper bound.
+        let inside = y.clone().above(self.lower) * y.scale(-1.0).above(-self.upper);
+        inside.scale(self.slope)
+    }
+
+    fn kinks(&self) -> Option<Vec<f64>> {
+        Some([self.lower, self.upper].map(|y| (y - self.offset) / self.slope).to_vec())
+    }
+}
+
+/// x · min(max(x + 3, 0), 6) / 6.
+pub(super) struct HardSwish;
+
+impl<B: Kernels> Elementwise<B> for HardSwish {
+    fn value(&self, x: Tensor<B>) -> Tensor<B> {
+        x.clone().add_scalar(3.0).between(0.0, 6.0).scale(1.0 / 6.0) * x
+    }
+
+    fn derivative(&self, x: Tensor<B>, _: Tensor<B>) -> Tensor<B> {
+        let parabola = x.clone().scale(1.0 / 3.0).add_scalar(0.5);
+        switch(x.clone(), -3.0, x.clone().scale(0.0), switch(x.clone(), 3.0, parabola, ones(&x)))
+    }
+}
+
+/// log(1 + exp(beta x)) / beta, and x where beta x exceeds the threshold.
+pub(super) struct Softplus {
+    pub beta: f64,
+    pub threshold: f64,
+}
+
+impl<B: Kernels> Elementwise<B> for Softplus {
+    fn value(&self, x: Tensor<B>) -> Tensor<B> {
+        let scaled = x.clone().scale(self.beta);
+        let soft = scaled.clone().at_most(self.threshold).exp().log1p().scale(1.0 / self.beta);
+        switch(scaled, self.threshold, soft, x)
+    }
+
+    fn derivative(&self, x: Tensor<B>, _: Tensor<B>) -> Tensor<B> {
+        let scaled = x.scale(self.beta);
+        switch(scaled.clone(), self.threshold, Sigmoid.value(scaled.clone()), ones(&scaled))
+    }
+}
+
+/// 1 / (1 + exp(-x)).
+pub(super) struct Sigmoid;
+
+impl<B: Kernels> Elementwise<B> for Sigmoid {
+    fn value(&self, x: Tensor<B>) -> Tensor<B> {
+        x.scale(-1.0).exp().add_scalar(1.0).recip()
+    }
+
+    fn derivative(&self, _: Tensor<B>, y: Tensor<B>) -> Tensor<B> {
+        y.clone() - y.clone() * y
+    }
+}
+
+/// The hyperbolic tangent.
+pub(super) struct Tanh;
+
+impl<B: Kernels> Elementwise<B> for Tanh {
+    fn value(&self, x: Tensor<B>) -> Tensor<B> {
+        x.tanh()
+    }
+
+    fn derivative(&self, _: Tensor<B>, y: Tensor<B>) -> Tensor<B> {
+        (y.clone() * y).scale(-1.0).add_scalar(1.0)
+    }
+}
+
+/// x / (1 + |x|).
+pub(super) struct Softsign;
+
+impl<B: Kernels> Elementwise<B> for Softsign {
+    fn value(&self, x: Tensor<B>) -> Tensor<B> {
+        x.clone() / x.abs().add_scalar(1.0)
+    }
+
+    fn derivative(&self, x: Tensor<B>, _: Tensor<B>) -> Tensor<B> {
+        let root = x.abs().add_scalar(1.0).recip();
+        root.clone() * root
+    }
+}
+
+/// scale · x above zero, scale · alpha (exp(x) - 1) below.
+pub(super) struct Elu {
+    pub alpha: f64,
+    pub scale: f64,
+}
+
+impl<B: Kernels> Elementwise<B> for Elu {
+    fn value(&self, x: Tensor<B>) -> Tensor<B> {
+        let below = x.clone().negative().exp().add_scalar(-1.0).scale(self.alpha);
+        switch(x.clone(), 0.0, below, x).scale(self.scale)
+    }
+
+    fn derivative(&self, x: Tensor<B>, _: Tensor<B>) -> Tensor<B> {
+        let below = x.clone().negative().exp().scale(self.alpha);
+        switch(x.clone(), 0.0, below, ones(&x)).scale(self.scale)
+    }
+}
+
+/// x Φ(x), Φ being the normal distribution (Hendrycks and Gimpel, 2016).
+pub(super) struct Gelu;
+
+impl Gelu {
+    fn distribution<B: Kernels>(x: Tensor<B>) -> Tensor<B> {
+        x.scale(FRAC_1_SQRT_2).erf().add_scalar(1.0).scale(0.5)
+    }
+}
+
+impl<B: Kernels> Elementwise<B> for Gelu {
+    fn value(&self, x: Tensor<B>) -> Tensor<B> {
+        Self::distribution(x.clone()) * x
+    }
+
+    fn derivative(&self, x: Tensor<B>, _: Tensor<B>) -> Tensor<B> {
+        let density = (x.clone() * x.clone()).scale(-0.5).exp().scale((0.5 / PI).sqrt());
+        Self::distribution(x.clone()) + density * x
+    }
+}
+
+/// x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2, the usual approximation of [`Gelu`].
+pub(super) struct GeluTanh;
+
+impl GeluTanh {
+    const CUBIC: f64 = 0.044715;
+
+    fn tanh<B: Kernels>(x: Tensor<B>) -> Tensor<B> {
+        let cube = x.clone() * x.clone() * x.clone();
+        (x + cube.scale(Self::CUBIC)).scale((2.0 / PI).sqrt()).tanh()
+    }
+}
+
+impl<B: Kernels> Elementwise<B> for GeluTanh {
+    fn value(&self, x: Tensor<B>) -> Tensor<B> {
+        Self::tanh(x.clone()).add_scalar(1.0).scale(0.5) * x
+    }
+
+    fn derivative(&self, x: Tensor<B>, _: Tensor<B>) -> Tensor<B> {
+        let tanh = Self::tanh(x.clone());
+        let inner = (x.clone() * x.clone()).scale(3.0 * Self::CUBIC).add_scalar(1.0);
+        let outer = Elementwise::<B>::derivative(&Tanh, tanh.clone(), tanh.clone());
+        let slope = outer * inner.scale((2.0 / PI).sqrt()) * x;
+        (tanh.add_scalar(1.0) + slope).scale(0.5)
+    }
+}
+
+/// x / (1 + exp(-x)), also known as swish.
+pub(super) struct Silu;
+
+impl<B: Kernels> Elementwise<B> for Silu {
+    fn value(&self, x: Tensor<B>) -> Tensor<B> {
+        Sigmoid.value(x.clone()) * x
+    }
+
+    fn derivative(&self, x: Tensor<B>, y: Tensor<B>) -> Tensor<B> {
+        // σ + x σ (1 - σ)
+        let sigmoid: Tensor<B> = Sigmoid.value(x);
+        y.clone() + sigmoid.clone() - y * sigmoid
+    }
+}
