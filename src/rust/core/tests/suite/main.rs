@@ -2,7 +2,9 @@
 //! double precision, `cargo test --features gpu` wgpu as well.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod ask;
 mod attributions;
+mod axioms;
 mod catalogue;
 mod finite_differences;
 mod graphs;
@@ -10,6 +12,7 @@ mod kernels;
 mod layers;
 mod layouts;
 mod matrix_form;
+mod networks;
 
 use innsight_core::graph::Network;
 use innsight_core::kernels::Kernels;
@@ -76,6 +79,16 @@ impl Random {
 
 pub fn with_rows(rows: usize, shape: &[usize]) -> Vec<usize> {
     [&[rows], shape].concat()
+}
+
+/// One tensor with random values for every shape.
+pub fn operands<B: Kernels>(
+    random: &mut Random,
+    shapes: &[Vec<usize>],
+    rows: usize,
+    device: &B::Device,
+) -> Vec<Tensor<B>> {
+    shapes.iter().map(|shape| random.tensor(&with_rows(rows, shape), device)).collect()
 }
 
 /// A layer type with its settings, as JSON writes it.
