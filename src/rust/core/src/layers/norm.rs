@@ -143,8 +143,12 @@ impl Lines {
     /// x as (rows, lines, cells of a line).
     fn of<B: Kernels>(&self, x: Tensor<B>) -> Tensor<B> {
         let axes: Vec<usize> = [0].into_iter().chain(self.order.iter().map(|a| a + 1)).collect();
-        let lines = self.shape.iter().product::<usize>() / self.size;
-        x.permute(&axes).reshape_rows(&[lines, self.size])
+        x.permute(&axes).reshape_rows(&[self.count(), self.size])
+    }
+
+    /// The number of lines.
+    fn count(&self) -> usize {
+        self.shape.iter().product::<usize>() / self.size
     }
 
     /// The way back.
@@ -211,12 +215,14 @@ impl<B: Kernels> Nonlinear<B> for Norm<B> {
     fn frozen(&self, x: &[Tensor<B>]) -> Option<Box<dyn Affine<B>>> {
         let centered = self.lines.center(self.lines.of(x[0].clone()));
         let share = 1.0 / self.lines.size as f64;
+        let zeros = [1, self.lines.count(), self.lines.size];
+        let zeros = Tensor::full(&zeros, 0.0, &self.beta.device());
         Some(Box::new(Frozen {
             lines: self.lines.clone(),
             scale: Weights::new(self.deviation(centered).recip()),
             own: Weights::new(self.gamma.clone().scale(1.0 - share)),
             others: Weights::new(self.gamma.clone().scale(-share)),
-            bias: self.lines.back(self.beta.clone() + self.gamma.clone().scale(0.0)),
+            bias: self.lines.back(zeros + self.beta.clone()),
         }))
     }
 }
@@ -234,11 +240,25 @@ struct Frozen<B: Kernels> {
     bias: Tensor<B>,
 }
 
+/// For every cell of a line the sum of the others. Cells are added pair by pair, never taken away from
+/// the sum of all: what a signal of rules brings to one cell can be larger by far than all others.
+fn others<B: Kernels>(x: Tensor<B>) -> Tensor<B> {
+    let shape = x.shape();
+    let (rows, lines, size) = (shape[0], shape[1], shape[2]);
+    if size == 1 {
+        return x.scale(0.0);
+    }
+    let pairs = size.div_ceil(2);
+    let x = x.pad(&[0; 3], &[0, 0, 2 * pairs - size], 0.0).reshape(&[rows, lines, pairs, 2]);
+    let outside = others(x.clone().sum_axis(3).reshape(&[rows, lines, pairs]));
+    let sums = x.select(3, &[1, 0]) + outside.reshape(&[rows, lines, pairs, 1]);
+    sums.reshape(&[rows, lines, 2 * pairs]).narrow(2, 0..size)
+}
+
 impl<B: Kernels> Affine<B> for Frozen<B> {
     fn apply(&self, x: &[Tensor<B>], part: Part) -> Tensor<B> {
         let x = self.lines.of(x[0].clone());
-        let others = x.clone().sum_axis(2) - x.clone();
-        let z = x * self.own.part(part) + others * self.others.part(part);
+        let z = x.clone() * self.own.part(part) + others(x) * self.others.part(part);
         self.lines.back(z * self.scale_part(part))
     }
 
@@ -246,9 +266,8 @@ impl<B: Kernels> Affine<B> for Frozen<B> {
         let s = self.lines.of(s);
         let scale = self.scale_part(part);
         let s = s.clone() * scale.clone().repeat_rows(s.rows() / scale.rows());
-        let through_others = s.clone() * self.others.part(part);
-        let others = through_others.clone().sum_axis(2) - through_others;
-        vec![self.lines.back(s * self.own.part(part) + others)]
+        let through_others = others(s.clone() * self.others.part(part));
+        vec![self.lines.back(s * self.own.part(part) + through_others)]
     }
 
     fn bias(&self) -> Option<Tensor<B>> {

@@ -78,6 +78,16 @@ pub fn with_rows(rows: usize, shape: &[usize]) -> Vec<usize> {
     [&[rows], shape].concat()
 }
 
+/// One tensor with random values for every shape.
+pub fn operands<B: Kernels>(
+    random: &mut Random,
+    shapes: &[Vec<usize>],
+    rows: usize,
+    device: &B::Device,
+) -> Vec<Tensor<B>> {
+    shapes.iter().map(|shape| random.tensor(&with_rows(rows, shape), device)).collect()
+}
+
 /// A layer type with its settings, as JSON writes it.
 pub fn op(settings: serde_json::Value) -> Op {
     serde_json::from_value(settings).expect("settings of a layer")
