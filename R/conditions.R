@@ -12,9 +12,11 @@ innsight_abort <- function(message, kind, call = rlang::caller_env(),
   cli::cli_abort(message, class = class, call = call, .envir = .envir)
 }
 
+#' Warn with class `innsight_warning`, and `innsight_warning_<kind>` if there is a kind
 #' @noRd
-innsight_warn <- function(message, .envir = rlang::caller_env()) {
-  cli::cli_warn(message, class = "innsight_warning", .envir = .envir)
+innsight_warn <- function(message, kind = NULL, .envir = rlang::caller_env()) {
+  class <- c(if (!is.null(kind)) paste0("innsight_warning_", kind), "innsight_warning")
+  cli::cli_warn(message, class = class, .envir = .envir)
 }
 
 #' Pass a value of the engine on, or raise the error it stands for

@@ -90,10 +90,24 @@ network_activations <- function(converter, x, channels_first = TRUE, dtype = "fl
 }
 
 #' @noRd
-network_explain <- function(converter, method, x, targets, channels_first = TRUE, dtype = "float",
-                            call = rlang::caller_env()) {
+network_explain <- function(converter, method, x, targets, channels_first, dtype, call) {
   settings <- engine_call(channels_first, dtype, call)
   from_engine(engine_explain(network_handle(converter, call), method, x, targets, settings), call)
+}
+
+#' @return A list of `preds` and `values`, each a list (output layer) of N x targets matrices.
+#' @noRd
+network_values <- function(converter, x, targets, ignore_last_act, channels_first, dtype, call) {
+  settings <- engine_call(channels_first, dtype, call)
+  plan <- network_plan(converter, channels_first, dtype, call)
+  rows <- split_every(nrow(x[[1L]]), memory_budget(call) %/% plan$bytes_per_data_point)
+  parts <- lapply(rows, function(rows) {
+    x <- lapply(x, slice_rows, rows)
+    handle <- network_handle(converter, call)
+    from_engine(engine_values(handle, x, targets, ignore_last_act, settings), call)
+  })
+  bind <- function(name) do.call(Map, c(list(rbind), lapply(parts, `[[`, name)))
+  list(preds = bind("preds"), values = bind("values"))
 }
 
 #' @return A list of `bytes_per_data_point` and `bytes_per_row` (data point x target).
@@ -128,11 +142,8 @@ engine_spec <- function(net) {
     for (field in intersect(names(fields), weight_fields)) fields[[field]] <- store(fields[[field]])
     activation <- c(layer$activation_name, layer$act_name)
     if (!is.null(activation)) {
-      defaults <- list(negative_slope = 0.01, beta = 1, threshold = 20, dim = -1L)
-      fields$activation <- c(
-        list(name = activation),
-        utils::modifyList(defaults, as.list(layer$activation_args))
-      )
+      args <- lapply(layer$activation_args, as.double)
+      fields$activation <- c(list(name = activation), if (length(args)) list(args = args))
     }
     type <- switch(layer$method %||% "",
       average = "GlobalAvgPooling", max = "GlobalMaxPooling", layer$type

@@ -28,7 +28,11 @@ engine_activations <- function(handle, x, call) .Call(wrap__engine_activations, 
 #' @noRd
 engine_plan <- function(handle, call) .Call(wrap__engine_plan, handle, call)
 
-#' Attributions, predictions and goals of a method for the data `x` and the targets.
+#' Predictions and explained values at the targets for the data `x`.
+#' @noRd
+engine_values <- function(handle, x, targets, ignore_last_act, call) .Call(wrap__engine_values, handle, x, targets, ignore_last_act, call)
+
+#' Attributions, predictions, goals and ledger of a method for the data `x` and the targets.
 #' @noRd
 engine_explain <- function(handle, method, x, targets, call) .Call(wrap__engine_explain, handle, method, x, targets, call)
 

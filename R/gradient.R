@@ -81,11 +81,7 @@ Gradient <- R6::R6Class("Gradient",
         converter, data, channels_first, output_idx, output_label, ignore_last_act,
         times_input, verbose, dtype
       )
-      private$explain(list(
-        name = "gradient",
-        times_input = self$times_input,
-        ignore_last_act = self$ignore_last_act
-      ))
+      private$explain(list(name = "gradient", times_input = self$times_input))
     }
   )
 )

@@ -79,10 +79,7 @@ InterpretingMethod <- R6::R6Class("InterpretingMethod",
       labels <- output_labels(converter)
       self$output_idx <- select_nodes(output_idx, output_label, labels, call)
       self$output_label <- Map(\(label, idx) if (!is.null(idx)) label[idx], labels, self$output_idx)
-      if (missing(data)) {
-        abort_arg(NULL, "the data points to explain", "data", call)
-      }
-      self$data <- as_input_arrays(data, converter$input_dim, self$channels_first, call = call)
+      self$data <- private$check_data(if (!missing(data)) data)
     },
 
     #' @description The result as an array, a data frame or a torch tensor, see [get_result()].
@@ -115,32 +112,75 @@ InterpretingMethod <- R6::R6Class("InterpretingMethod",
     # What errors name as their origin: `LRP$new()`, also when called through run_lrp().
     call = function() as.call(list(call("$", as.name(class(self)[1]), quote(new)))),
 
+    # The data of the user as a list of arrays; an empty list for methods that do without.
+    check_data = function(data) {
+      call <- private$call()
+      if (is.null(data)) {
+        abort_arg(NULL, "the data points to explain", "data", call)
+      }
+      as_input_arrays(data, self$converter$input_dim, self$channels_first, "data", call)
+    },
+
     # The name of the values on plots.
     value_name = function() "Relevance",
 
     # What a method prints beyond the common fields: a named character vector.
     print_fields = function() character(),
 
-    # Runs the engine's `method` over all data points and keeps what comes back.
-    explain = function(method) {
+    # The engine's settings of the method, and what changes with the copies of a data point that it
+    # looks at (noisy versions, points on a path, references): how many there are, and a function
+    # (positions of copies) -> further settings.
+    method = NULL,
+    n_copies = 1L,
+    of_copies = NULL,
+
+    # Whether the values must add up to the goal by themselves, whether the engine can say what every
+    # layer absorbed, and for every layer whether it may lose something unaccounted for.
+    is_exact = function() FALSE,
+    has_ledger = function() FALSE,
+    lossy = function() logical(length(self$converter$model$modules_list)),
+
+    # Runs the method over all data points and keeps what comes back.
+    explain = function(method, n_copies = 1L, of_copies = \(copies) list()) {
+      private$method <- method
+      private$n_copies <- n_copies
+      private$of_copies <- of_copies
+      total <- private$run()
+      inputs <- seq_along(self$converter$input_dim)
+      selected <- lengths(self$output_idx) > 0
+      self$result <- lapply(total[selected], `[`, inputs)
+      self$decomp_goal <- lapply(total, \(x) if (length(x) > 0) x[[length(inputs) + 1]])
+      self$preds <- lapply(total, \(x) if (length(x) > 0) x[[length(inputs) + 2]])
+      if (private$is_exact()) {
+        check_conservation(self, \() self$conservation, private$lossy(), private$call())
+      }
+    },
+
+    # Per output layer the arrays (data points, ..., nodes) of all inputs, of goals and predictions;
+    # with `ledger` an array (data points, 3 x layers, nodes) with what a layer gave to its bias, to
+    # the stabiliser and to nothing.
+    run = function(ledger = FALSE) {
       targets <- lapply(self$output_idx, as.integer)
-      n <- dim(self$data[[1]])[1]
+      n <- if (length(self$data) > 0) nrow(self$data[[1]]) else 1L
       call <- private$call()
       plan <- network_plan(self$converter, self$channels_first, self$dtype, call)
       budget <- memory_budget(call)
       check_memory(plan$bytes_per_data_point + plan$bytes_per_row, budget, call)
-      chunks <- plan_chunks(n, lengths(targets), plan, budget)
+      chunks <- plan_chunks(n, private$n_copies, lengths(targets), plan, budget)
       here <- environment()
       if (self$verbose) {
         cli::cli_progress_bar(
           paste0("Backward pass '", class(self)[1], "'"),
-          total = n * sum(lengths(targets))
+          total = n * private$n_copies * sum(lengths(targets))
         )
       }
-      total <- run_chunks(chunks, n, lengths(targets), function(chunk) {
+      run_chunks(chunks, n, lengths(targets), function(chunk) {
+        settings <- list(
+          ignore_last_act = self$ignore_last_act, first_row = chunk$rows[1], ledger = ledger
+        )
         part <- network_explain(
           self$converter,
-          method,
+          c(private$method, private$of_copies(chunk$copies), settings),
           lapply(self$data, slice_rows, chunk$rows),
           Map(`[`, targets, chunk$columns),
           self$channels_first,
@@ -148,37 +188,81 @@ InterpretingMethod <- R6::R6Class("InterpretingMethod",
           call
         )
         if (self$verbose) {
-          cli::cli_progress_update(length(chunk$rows) * sum(lengths(chunk$columns)), .envir = here)
+          done <- length(chunk$rows) * length(chunk$copies) * sum(lengths(chunk$columns))
+          cli::cli_progress_update(done, .envir = here)
         }
-        part
+        if (ledger) {
+          n_layers <- length(self$converter$model$modules_list)
+          return(lapply(part$ledger, \(entries) list(ledger_array(entries, n_layers))))
+        }
+        Map(function(result, goal, pred) {
+          if (!is.null(result)) c(result, list(goal, if (chunk$copies[1] == 1) pred))
+        }, part$result, part$decomp_goal, part$preds)
       })
-      self$result <- total$result[lengths(targets) > 0]
-      self$preds <- total$preds
-      self$decomp_goal <- total$decomp_goal
+    },
+
+    # See run(); one array per selected output layer.
+    ledger = function() {
+      total <- private$run(ledger = TRUE)
+      lapply(total[lengths(self$output_idx) > 0], `[[`, 1)
+    },
+
+    # Keeps predictions and explained values at the data points, for methods that do not look at
+    # the data points themselves. `reference` (arrays) gives what the goal is counted from.
+    keep_values = function(reference = NULL) {
+      values_at <- function(x) {
+        network_values(self$converter, x, lapply(self$output_idx, as.integer),
+                       self$ignore_last_act, self$channels_first, self$dtype, private$call())
+      }
+      at <- values_at(self$data)
+      self$preds <- at$preds
+      self$decomp_goal <- at$values
+      if (!is.null(reference)) {
+        self$decomp_goal <- Map(function(values, start) {
+          if (!is.null(values)) sweep(values, 2, colMeans(start))
+        }, at$values, values_at(reference)$values)
+      }
+    }
+  ),
+  active = list(
+    #' @field conservation A data frame (read only) with a row per data point and output node: the
+    #'   prediction `pred`, the `goal` that the values are meant to add up to, their `sum` over all
+    #'   input layers, and `delta = sum - goal`. For [LRP] also what the biases and the
+    #'   `stabilizer` absorbed, so that `goal = sum + bias + stabilizer`; for LRP, [DeepLift] and
+    #'   [DeepSHAP] the matrix `layers` with what every layer absorbed. It is computed when asked
+    #'   for, from the current `result`.
+    conservation = function(value) {
+      if (!missing(value)) {
+        innsight_abort("{.field conservation} cannot be set.", "argument", call = private$call())
+      }
+      ledger <- if (private$has_ledger()) private$ledger
+      conservation_report(self, ledger, private$lossy(), private$call())
     }
   )
 )
 
-# The chunks of a run: rows of the data and, per output layer, positions among its selected nodes.
-# All nodes are taken at once unless they do not fit the budget for a single data point.
-plan_chunks <- function(n, n_nodes, plan, budget) {
+# The chunks of a run: rows of the data, copies of each, and per output layer positions among its
+# selected nodes. All copies and nodes are taken at once unless they do not fit the budget for a
+# single data point: then the copies are parted, and last the nodes.
+plan_chunks <- function(n, n_copies, n_nodes, plan, budget) {
   k <- sum(n_nodes)
-  per_point <- plan$bytes_per_data_point + k * plan$bytes_per_row
-  n_rows <- max(1, min(n, budget %/% per_point))
-  n_columns <- min(k, (budget - plan$bytes_per_data_point) %/% plan$bytes_per_row)
+  per_copy <- plan$bytes_per_data_point + k * plan$bytes_per_row
+  rows <- split_every(n, max(1, budget %/% (per_copy * n_copies)))
+  copies <- split_every(n_copies, max(1, budget %/% per_copy))
   layer <- factor(rep(seq_along(n_nodes), n_nodes), levels = seq_along(n_nodes))
   position <- sequence(n_nodes)
+  n_columns <- max(1, (budget - plan$bytes_per_data_point) %/% plan$bytes_per_row)
   columns <- lapply(split_every(k, n_columns), \(j) unname(split(position[j], layer[j])))
-  rows <- split_every(n, n_rows)
-  unlist(
-    lapply(rows, \(r) lapply(columns, \(j) list(rows = r, columns = j))),
-    recursive = FALSE
-  )
+  grid <- expand.grid(columns = seq_along(columns), copies = seq_along(copies),
+                      rows = seq_along(rows))
+  Map(\(r, c, j) list(rows = rows[[r]], copies = copies[[c]], columns = columns[[j]]),
+      grid$rows, grid$copies, grid$columns)
 }
 
-# Calls `run` for every chunk and puts the parts together: `result[[o]]`, `preds[[o]]` and
-# `decomp_goal[[o]]` are arrays (data points, ..., nodes). They are made at the first chunk and
-# filled as matrices in this function's own frame, where R does not copy them.
+# Calls `run` for every chunk, which returns per output layer a list of arrays (data points, ...,
+# nodes), and puts these together; what several chunks have of the same place is added up. The
+# arrays are made at the first chunk and filled as matrices in this function's own frame, where R
+# does not copy them.
 run_chunks <- function(chunks, n, n_nodes, run) {
   if (length(chunks) == 1) {
     return(run(chunks[[1]]))
@@ -187,17 +271,18 @@ run_chunks <- function(chunks, n, n_nodes, run) {
   for (chunk in chunks) {
     part <- run(chunk)
     for (o in which(lengths(chunk$columns) > 0)) {
-      values <- c(part$result[[o]], list(part$preds[[o]], part$decomp_goal[[o]]))
+      values <- part[[o]]
       if (is.null(total[[o]])) {
         shapes[[o]] <- lapply(values, function(x) {
           if (!is.null(x)) c(n, dim(x)[-c(1, length(dim(x)))], n_nodes[o])
         })
-        total[[o]] <- lapply(shapes[[o]], \(d) if (!is.null(d)) matrix(NA_real_, n, prod(d[-1])))
+        total[[o]] <- lapply(shapes[[o]], \(d) if (!is.null(d)) matrix(0, n, prod(d[-1])))
       }
       for (i in which(lengths(values) > 0)) {
         cells <- ncol(total[[o]][[i]]) / n_nodes[o]
-        at <- outer(seq_len(cells), (chunk$columns[[o]] - 1) * cells, `+`)
-        total[[o]][[i]][chunk$rows, at] <- values[[i]]
+        at <- as.vector(outer(seq_len(cells), (chunk$columns[[o]] - 1) * cells, `+`))
+        total[[o]][[i]][chunk$rows, at] <-
+          total[[o]][[i]][chunk$rows, at, drop = FALSE] + as.vector(values[[i]])
       }
     }
   }
@@ -206,11 +291,7 @@ run_chunks <- function(chunks, n, n_nodes, run) {
       dim(total[[o]][[i]]) <- shapes[[o]][[i]]
     }
   }
-  list(
-    result = lapply(total, \(x) x[seq_len(max(length(x) - 2, 0))]),
-    preds = lapply(total, \(x) if (!is.null(x)) x[[length(x) - 1]]),
-    decomp_goal = lapply(total, \(x) if (!is.null(x)) x[[length(x)]])
-  )
+  total
 }
 
 # The labels of the output nodes, one character vector per output layer.
@@ -337,6 +418,14 @@ param_doc <- function(name) {
       the layer treated like average pooling?",
     times_input = "Multiply the gradients by the input?",
     verbose = "Show a progress bar?",
+    x_ref = "The reference that the data points are compared with: one data point per input layer,
+      in the layout of the data (an array with one row, or a list of these). `NULL` takes zeros.",
+    data_ref = "The references that the data points are compared with: an array like `data` with
+      any number of rows, or a list of these, one per input layer. `NULL` takes a single row of
+      zeros.",
+    maxpool = "How max pooling passes a difference: `\"gradient\"` as `winner_takes_all` says,
+      `\"crossmax\"` to the winner at the data point or at the reference, whichever is larger. The
+      latter makes the contributions add up exactly.",
     dtype = "Compute in single (`\"float\"`) or in double precision (`\"double\"`)?"
   )
   paste("@param", name, gsub("\\s+", " ", texts[[name]]))

@@ -69,7 +69,6 @@ LRP <- R6::R6Class("LRP",
       self$rule_param <- rule_param
       private$explain(list(
         name = "lrp",
-        ignore_last_act = self$ignore_last_act,
         winner_takes_all = self$winner_takes_all,
         rules = rules$rules,
         default = rules$default
@@ -77,6 +76,15 @@ LRP <- R6::R6Class("LRP",
     }
   ),
   private = list(
+    has_ledger = function() TRUE,
+
+    # Rules that give the same relevance to several cells make more of it.
+    lossy = function() {
+      rules <- lrp_rules(self$rule_name, self$rule_param, private$call())$rules
+      classes <- vapply(self$converter$model$modules_list, \(layer) class(layer)[1], "")
+      vapply(classes, \(class) identical(rules[[class]]$name, "ties"), NA)
+    },
+
     print_fields = function() {
       rules <- lrp_rules(self$rule_name, self$rule_param, private$call())
       c(

@@ -158,7 +158,7 @@ field_axis <- function(default = NULL) {
 }
 
 field_activation <- function(x, at) {
-  known <- capabilities()$activations
+  known <- names(capabilities()$activations)
   if (!checkmate::test_string(x)) {
     bad_field(at, "the name of an activation", x,
               paste("Known are", paste(dQuote(known, FALSE), collapse = ", ")))

@@ -41,6 +41,15 @@ plot_global.InterpretingMethod <- function(x, output_idx = NULL, output_label = 
                                            individual_max = 20, ...) {
   call <- quote(plot_global())
   rlang::check_dots_empty(call = call)
+  if (is_global(x)) {
+    innsight_abort(
+      c("A summary over data points needs data points.",
+        x = "Global connection weights belong to none.",
+        i = "Run the method with data and {.code times_input = TRUE}, or use {.fn plot}."),
+      "argument",
+      call = call
+    )
+  }
   n <- nrow_of(x)
   nodes <- nodes_to_plot(x, output_idx, output_label, call)
   if (is.character(data_idx) && !identical(data_idx, "all")) {

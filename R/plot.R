@@ -54,6 +54,15 @@ plot_points <- function(x, data_idx = 1, output_idx = NULL, output_label = NULL,
                         aggr_channels = "sum", as_plotly = FALSE, same_scale = FALSE,
                         show_preds = TRUE) {
   call <- quote(plot())
+  if (is_global(x)) {
+    if (!identical(as.double(data_idx), 1)) {
+      cli::cli_inform(
+        "{.arg data_idx} is ignored: global connection weights belong to no data point.",
+        class = "innsight_message"
+      )
+    }
+    data_idx <- 1
+  }
   rows <- check_indices(data_idx, nrow_of(x), call = call)
   nodes <- nodes_to_plot(x, output_idx, output_label, call)
   check_aggregation(aggr_channels, call)
@@ -83,6 +92,9 @@ plot_points <- function(x, data_idx = 1, output_idx = NULL, output_label = NULL,
 
 # The name of the values, which every method knows.
 value_name <- function(x) x$.__enclos_env__$private$value_name()
+
+# Connection weights that are not multiplied by data.
+is_global <- function(x) length(x$data) == 0
 
 check_no_plotly <- function(as_plotly, call) {
   if (check_flag(as_plotly, call = call)) {

@@ -308,8 +308,8 @@ stack_blocks <- function(blocks, columns = block_columns) {
 #' @param n_features How many features to name per output node.
 #' @param ... Not used.
 #' @return A list of class `summary.InterpretingMethod` with two data frames:
-#'   `decomposition` has one row per data point and output node with the prediction, the sum of the
-#'   values over all input layers, what they should add up to and the difference;
+#'   `conservation` says per data point and output node whether the values add up, see
+#'   `$conservation` in [InterpretingMethod];
 #'   `features` has, per output node, the input values with the largest mean absolute value.
 #' @examples
 #' model <- list(
@@ -325,18 +325,6 @@ summary.InterpretingMethod <- function(object, n_features = 5, ...) {
   call <- quote(summary())
   n_features <- check_count(n_features, call = call)
   blocks <- result_blocks(object, call)
-  first <- !duplicated(vapply(blocks, `[[`, 0, "output"))
-  decomposition <- lapply(blocks[first], function(block) {
-    data.frame(
-      data = rep(block$rows, length(block$nodes)),
-      output = paste0("Output_", block$output),
-      node = rep(as.character(block$nodes), each = length(block$rows)),
-      pred = as.vector(block$pred),
-      sum = as.vector(block$total),
-      goal = as.vector(block$goal),
-      difference = as.vector(block$total - block$goal)
-    )
-  })
   features <- lapply(blocks, function(block) {
     d <- dim(block$value)
     size <- matrix(colMeans(abs(block$value)), ncol = d[length(d)])
@@ -356,7 +344,7 @@ summary.InterpretingMethod <- function(object, n_features = 5, ...) {
   structure(
     list(
       method = class(object)[1],
-      decomposition = do.call(rbind, decomposition),
+      conservation = object$conservation,
       features = do.call(rbind, features)
     ),
     class = "summary.InterpretingMethod"
@@ -366,10 +354,19 @@ summary.InterpretingMethod <- function(object, n_features = 5, ...) {
 #' @export
 print.summary.InterpretingMethod <- function(x, n = 10, ...) {
   cat(cli::rule(paste("Summary of", x$method), width = rule_width()), "\n", sep = "")
-  cat("Decomposition:\n")
-  print(utils::head(x$decomposition, n), row.names = FALSE, digits = 4)
-  if (nrow(x$decomposition) > n) {
-    cat("... and", nrow(x$decomposition) - n, "more rows in `$decomposition`\n")
+  rows <- x$conservation
+  layers <- rows$layers
+  rows$layers <- NULL
+  cat("Conservation:\n")
+  print(utils::head(rows, n), row.names = FALSE, digits = 4)
+  if (nrow(rows) > n) {
+    cat("... and", nrow(rows) - n, "more rows in `$conservation`\n")
+  }
+  if (!is.null(layers)) {
+    absorbed <- colMeans(layers)
+    absorbed <- absorbed[absorbed != 0]
+    cat("\nAbsorbed by layer (mean):\n")
+    print(if (length(absorbed) > 0) absorbed else "nothing", digits = 4)
   }
   cat("\nLargest mean absolute values:\n")
   print(x$features, row.names = FALSE, digits = 4)

@@ -194,13 +194,14 @@ impl<B: Kernels> DeepLift<'_, B> {
         let half = |own: Tensor<B>, other: Tensor<B>| {
             (own - y.reference.clone() + y.at.clone() - other).scale(0.5)
         };
-        let delta = delta::<B>();
-        let multiplier = |effect: Tensor<B>, part: Tensor<B>, zero: f64| {
-            m.clone().mul_samples(&(effect / part.fill_zeros(zero)))
+        // Where there is no such part its effect is nothing but rounding.
+        let multiplier = |effect: Tensor<B>, part: Tensor<B>| {
+            let there = part.clone().sign().abs();
+            m.clone().mul_samples(&(effect * there / part.fill_zeros(1.0)))
         };
         vec![Multipliers {
-            positive: multiplier(half(f_positive.clone(), f_negative.clone()), positive, delta),
-            negative: Some(multiplier(half(f_negative, f_positive), negative, -delta)),
+            positive: multiplier(half(f_positive.clone(), f_negative.clone()), positive),
+            negative: Some(multiplier(half(f_negative, f_positive), negative)),
         }]
     }
 

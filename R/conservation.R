@@ -1,0 +1,96 @@
+# Whether the values of a method add up to what they decompose, and where they do not, which layers
+# kept how much.
+
+# The data frame that `$conservation` documents. `ledger` is NULL, or a function that gives an array
+# (data points, 3 x layers, nodes) per selected output layer; see ledger_array().
+conservation_report <- function(x, ledger, lossy, call) {
+  report <- decomposition(result_blocks(x, call))
+  books <- if (!is.null(ledger)) ledger()
+  layers <- names(x$converter$model$modules_list)
+  books <- do.call(rbind, lapply(books, by_row, length(layers)))
+  if (is.null(books) || nrow(books) != nrow(report)) {
+    return(report)
+  }
+  part <- \(j) books[, j + 3 * (seq_along(layers) - 1), drop = FALSE]
+  bias <- part(1)
+  stabilizer <- part(2)
+  missing <- part(3)
+  if (any(bias != 0, stabilizer != 0) || inherits(x, "LRP")) {
+    report$bias <- rowSums(bias)
+    report$stabilizer <- rowSums(stabilizer)
+  }
+  report$layers <- bias + stabilizer + missing
+  dimnames(report$layers) <- list(NULL, layers)
+  warn_unless_conserved(missing[, !lossy, drop = FALSE], report, layers[!lossy], x, call)
+  report
+}
+
+# One row per data point and output node, data points fastest, with the sum over all input layers.
+decomposition <- function(blocks) {
+  first <- blocks[!duplicated(vapply(blocks, `[[`, 0, "output"))]
+  do.call(rbind, lapply(first, function(block) {
+    data.frame(
+      data = rep(block$rows, length(block$nodes)),
+      output = paste0("Output_", block$output),
+      node = rep(as.character(block$nodes), each = length(block$rows)),
+      pred = as.vector(block$pred),
+      goal = as.vector(block$goal),
+      sum = as.vector(block$total),
+      delta = as.vector(block$total - block$goal)
+    )
+  }))
+}
+
+# The engine's entries of one output (one for every computation of a layer) as an array (data points,
+# 3 x layers, nodes): what the bias of a layer, the stabiliser and nothing at all absorbed.
+ledger_array <- function(entries, n_layers) {
+  if (length(entries) == 0) {
+    return(NULL)
+  }
+  d <- dim(entries[[1]]$missing)
+  total <- array(0, c(d[1], 3 * n_layers, d[2]))
+  for (entry in entries) {
+    kept <- entry[c("bias", "stabilizer", "missing")]
+    for (j in which(lengths(kept) > 0)) {
+      at <- 3 * (entry$layer - 1) + j
+      total[, at, ] <- total[, at, ] + kept[[j]]
+    }
+  }
+  total
+}
+
+# An array (data points, 3 x layers, nodes) with a row per data point and node.
+by_row <- function(books, n_layers) matrix(aperm(books, c(1, 3, 2)), ncol = 3 * n_layers)
+
+# For methods whose values must add up by themselves: looks at the sums, and only where these are off
+# at the layers.
+check_conservation <- function(x, report, lossy, call) {
+  rows <- decomposition(result_blocks(x, call))
+  if (!any(lossy) && any(is_beyond(rows$delta, rows, x$dtype))) {
+    report()
+  }
+}
+
+# Rounding grows with the size of what is added up.
+is_beyond <- function(off, rows, dtype) {
+  size <- 1 + abs(rows$goal) + abs(rows$sum)
+  is.na(off) | abs(off) > size * if (dtype == "double") 1e-7 else 5e-3
+}
+
+warn_unless_conserved <- function(missing, rows, layers, x, call) {
+  if (length(missing) == 0 || !any(beyond <- is_beyond(missing, rows, x$dtype))) {
+    return(invisible(NULL))
+  }
+  n <- sum(rowSums(matrix(beyond, nrow(rows))) > 0)
+  at <- arrayInd(which.max(ifelse(is.na(missing), Inf, abs(missing))), dim(missing))
+  worst <- missing[at]
+  innsight_warn(
+    c("The values of {n} of {nrow(rows)} pairs of data point and output node do not add up.",
+      x = "Most is lost in layer {.val {layers[at[2]]}}: {signif(worst, 3)} of \\
+           {signif(rows$goal[at[1]], 3)}, for data point {rows$data[at[1]]} and node \\
+           {.val {rows$node[at[1]]}}.",
+      i = if (x$dtype == "float") "{.code dtype = \"double\"} computes more precisely.",
+      i = "See {.code $conservation} for all pairs."),
+    "conservation"
+  )
+}
