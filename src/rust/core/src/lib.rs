@@ -6,10 +6,10 @@
 //!
 //! | kind | members | what a method needs of it |
 //! |---|---|---|
-//! | [`Affine`](layers::Affine), z = W x + b | dense, convolution, means over windows, batch norm, add | `apply(x, part)`, `pullback(s, part)` = Wᵀ s, for a [`Part`](layers::Part) of the weights, and the bias |
-//! | [`Pointwise`](layers::Pointwise) | activation functions | f and the product with its Jacobian |
+//! | [`Affine`](layers::Affine), z = W x + b | dense, convolution, transposed or not, means over windows, batch norm, add | `apply(x, part)`, `pullback(s, part)` = Wᵀ s, for a [`Part`](layers::Part) of the weights, and the bias |
+//! | [`Nonlinear`](layers::Nonlinear) | activation functions, normalisation, products | f, the products with its Jacobian and with its exact multipliers between two points, its affine form at x if it has one |
 //! | [`Selection`](layers::Selection) | max pooling, local and global | which cell won, and the mean over the same windows |
-//! | [`Structural`](layers::Structural) | flatten, pad, concatenate, skip | the way there and back |
+//! | [`Structural`](layers::Structural) | flatten, reshape, permute, pad, upsample, concatenate, skip | the way there and back |
 //!
 //! The gradient is the pullback at every layer. LRP is x ⊙ Wᵀ (r / z) at the affine layers, with the
 //! parts of W that the [rule](rules) asks for, and leaves the others alone.

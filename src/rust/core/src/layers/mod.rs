@@ -341,7 +341,8 @@ pub struct Type {
     pub name: &'static str,
     /// The class that `print` shows and that LRP's rules are given by.
     pub class: &'static str,
-    /// One of the four kinds of [`Layer`].
+    /// One of the four kinds of [`Layer`]; `frozen` is a nonlinear one with an affine form at x, to
+    /// which rules apply.
     pub kind: &'static str,
     /// Other names for the class.
     pub aliases: &'static [&'static str],
@@ -401,34 +402,34 @@ macro_rules! layers {
 }
 
 layers! {
-//  type              kind       class               other names of the class  settings
-    Dense:            affine     "Dense_Layer"                                => dense::Dense;
-    Conv1D:           affine     "Conv1D_Layer"                               => conv::Conv<1>;
-    Conv2D:           affine     "Conv2D_Layer"                               => conv::Conv<2>;
-    ConvTranspose1D:  affine     "ConvTranspose1D_Layer"                      => conv_transpose::ConvTranspose<1>;
-    ConvTranspose2D:  affine     "ConvTranspose2D_Layer"                      => conv_transpose::ConvTranspose<2>;
-    MaxPooling1D:     selection  "MaxPool1D_Layer"   | "MaxPool1D"            => max_pool::MaxPooling<1>;
-    MaxPooling2D:     selection  "MaxPool2D_Layer"   | "MaxPool2D"            => max_pool::MaxPooling<2>;
-    AveragePooling1D: affine     "AvgPool1D_Layer"   | "AvgPool1D"            => avg_pool::AveragePooling<1>;
-    AveragePooling2D: affine     "AvgPool2D_Layer"   | "AvgPool2D"            => avg_pool::AveragePooling<2>;
-    GlobalAvgPooling: affine     "GlobalAvgPooling"  | "GlobalAveragePooling" => avg_pool::GlobalAverage;
-    GlobalMaxPooling: selection  "GlobalMaxPooling"                           => max_pool::GlobalMax;
-    BatchNorm:        affine     "BatchNorm_Layer"   | "BatchNormalization"   => batch_norm::BatchNorm;
-    Flatten:          structural "Flatten_Layer"                              => flatten::Flatten;
-    Reshape:          structural "Reshape_Layer"                              => reshape::Reshape;
-    Permute:          structural "Permute_Layer"                              => permute::Permute;
-    Padding:          structural "Padding_Layer"                              => padding::Padding;
-    Upsampling1D:     structural "Upsampling1D_Layer"                         => upsampling::Upsampling<1>;
-    Upsampling2D:     structural "Upsampling2D_Layer"                         => upsampling::Upsampling<2>;
-    Concatenate:      structural "Concatenate_Layer" | "Concatenation"        => concatenate::Concatenate;
-    LayerNorm:        nonlinear  "LayerNorm_Layer"   | "LayerNormalization"   => norm::LayerNorm;
-    GroupNorm:        nonlinear  "GroupNorm_Layer"   | "GroupNormalization"   => norm::GroupNorm;
-    InstanceNorm:     nonlinear  "InstanceNorm_Layer"                         => norm::InstanceNorm;
-    Add:              affine     "Adding_Layer"      | "Adding"               => add::Add;
-    Multiply:         nonlinear  "Multiply_Layer"    | "Multiplying_Layer"    => multiply::Multiply;
-    PReLU:            nonlinear  "PReLU_Layer"                                => prelu::PRelu;
-    Skipping:         structural "Skipping_Layer"                             => identity::Identity;
-    Activation:       nonlinear  "Activation"                                 => activation::ActivationLayer;
+//  type              kind       class                   other names                 settings
+    Dense:            affine     "Dense_Layer"                                    => dense::Dense;
+    Conv1D:           affine     "Conv1D_Layer"                                   => conv::Conv<1>;
+    Conv2D:           affine     "Conv2D_Layer"                                   => conv::Conv<2>;
+    ConvTranspose1D:  affine     "ConvTranspose1D_Layer"                          => conv_transpose::ConvTranspose<1>;
+    ConvTranspose2D:  affine     "ConvTranspose2D_Layer"                          => conv_transpose::ConvTranspose<2>;
+    MaxPooling1D:     selection  "MaxPool1D_Layer"       | "MaxPool1D"            => max_pool::MaxPooling<1>;
+    MaxPooling2D:     selection  "MaxPool2D_Layer"       | "MaxPool2D"            => max_pool::MaxPooling<2>;
+    AveragePooling1D: affine     "AvgPool1D_Layer"       | "AvgPool1D"            => avg_pool::AveragePooling<1>;
+    AveragePooling2D: affine     "AvgPool2D_Layer"       | "AvgPool2D"            => avg_pool::AveragePooling<2>;
+    GlobalAvgPooling: affine     "GlobalAvgPooling"      | "GlobalAveragePooling" => avg_pool::GlobalAverage;
+    GlobalMaxPooling: selection  "GlobalMaxPooling"                               => max_pool::GlobalMax;
+    BatchNorm:        affine     "BatchNorm_Layer"       | "BatchNormalization"   => batch_norm::BatchNorm;
+    Flatten:          structural "Flatten_Layer"                                  => flatten::Flatten;
+    Reshape:          structural "Reshape_Layer"                                  => reshape::Reshape;
+    Permute:          structural "Permute_Layer"                                  => permute::Permute;
+    Padding:          structural "Padding_Layer"                                  => padding::Padding;
+    Upsampling1D:     structural "Upsampling1D_Layer"                             => upsampling::Upsampling<1>;
+    Upsampling2D:     structural "Upsampling2D_Layer"                             => upsampling::Upsampling<2>;
+    Concatenate:      structural "Concatenate_Layer"     | "Concatenation"        => concatenate::Concatenate;
+    LayerNorm:        frozen     "LayerNorm_Layer"       | "LayerNormalization"   => norm::LayerNorm;
+    GroupNorm:        frozen     "GroupNorm_Layer"       | "GroupNormalization"   => norm::GroupNorm;
+    InstanceNorm:     frozen     "InstanceNorm_Layer"                             => norm::InstanceNorm;
+    Add:              affine     "Adding_Layer"          | "Adding"               => add::Add;
+    Multiply:         nonlinear  "Multiply_Layer"        | "Multiplying_Layer"    => multiply::Multiply;
+    PReLU:            nonlinear  "PReLU_Layer"                                    => prelu::PRelu;
+    Skipping:         structural "Skipping_Layer"                                 => identity::Identity;
+    Activation:       nonlinear  "Activation"                                     => activation::ActivationLayer;
 }
 
 /// The type of an activation function that stands behind another layer.

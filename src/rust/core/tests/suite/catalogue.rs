@@ -188,7 +188,9 @@ pub fn nonlinear(random: &mut Random) -> Vec<Case> {
         Case::new(&[input], settings, arrays)
     };
     cases.push(norm(&[6], layer_norm(&[2], 1), &[6]));
-    cases.push(norm(&[2, 5], layer_norm(&[2, 3], 1), &[2, 5]));
+    cases.push(norm(&[2, 5], layer_norm(&[3, 2], 1), &[2, 5]));
+    let all = json!({"LayerNorm": {"gamma": 1, "beta": 2, "eps": 1e-2}});
+    cases.push(norm(&[2, 5], all, &[10]));
     cases.push(norm(&[3, 2, 4], layer_norm(&[2], 1), &[3]));
     cases.push(norm(&[3, 2, 4], layer_norm(&[2, -1], 0), &[1]));
     let group_norm = json!({"GroupNorm": {"gamma": 1, "beta": 2, "eps": 1e-2, "groups": 2}});

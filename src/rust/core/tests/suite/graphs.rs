@@ -181,6 +181,33 @@ fn slopes_that_do_not_fit() {
 }
 
 #[test]
+fn normalisation_that_cannot_be() {
+    let norm = |settings, shape: &[usize]| {
+        model(&[&[4, 3]], vec![(vec![-1], op(settings))], &[1], weights(&[shape]))
+    };
+    let layer_norm = |axes: serde_json::Value, shape: &[usize]| {
+        norm(json!({"LayerNorm": {"gamma": 1, "beta": 0, "eps": 1e-5, "axes": axes}}), shape)
+    };
+    for shape in [&[3, 4][..], &[4], &[12, 1]] {
+        fails(&layer_norm(json!(null), shape), Kind::Weights, &["`gamma`", "(4, 3)"]);
+    }
+    fails(&layer_norm(json!([3]), &[4]), Kind::Weights, &["`gamma`", "(3), not (4)"]);
+    fails(&layer_norm(json!([]), &[1]), Kind::Model, &["at least one axis"]);
+    fails(&layer_norm(json!([3, -1]), &[3]), Kind::Model, &["twice"]);
+    fails(&layer_norm(json!([4]), &[3]), Kind::Model, &["`axes` = 4 is no axis"]);
+    let group_norm = |groups: usize, eps: f64, shape: &[usize]| {
+        let settings = json!({"gamma": 1, "beta": 0, "eps": eps, "groups": groups});
+        norm(json!({"GroupNorm": settings}), shape)
+    };
+    fails(&group_norm(3, 1e-5, &[4]), Kind::Model, &["`groups` = 3 must divide the 4"]);
+    fails(&group_norm(2, 1e-5, &[3]), Kind::Weights, &["`gamma` has 3 values", "4"]);
+    fails(&group_norm(2, -1.0, &[4]), Kind::Model, &["`eps`"]);
+    let flat = json!({"InstanceNorm": {"gamma": 0, "beta": 0, "eps": 1e-5}});
+    let flat = model(&[&[4]], vec![(vec![-1], op(flat))], &[1], vec![]);
+    fails(&flat, Kind::Shape, &["spatial axes", "(4) has none"]);
+}
+
+#[test]
 fn max_pooling_of_padding() {
     let pool = |padding: usize| {
         let settings = json!({"MaxPooling1D": {"kernel_size": [2], "strides": [3],

@@ -186,7 +186,9 @@ fn frozen_layers_reproduce_the_layer<B: Kernels>(device: &B::Device, tolerance: 
     for case in nonlinear(&mut Random::new(7)) {
         let (Layer::Nonlinear(layer), _) = case.layer::<B>(device) else { unreachable!() };
         let x = operands::<B>(&mut random, &case.inputs, 2, device);
-        let Some(frozen) = layer.frozen(&x) else { continue };
+        let frozen = layer.frozen(&x);
+        assert_eq!(frozen.is_some(), case.op.layer_type().kind == "frozen", "{}", case.name);
+        let Some(frozen) = frozen else { continue };
         seen += 1;
         let value = Layer::Affine(frozen).forward(&x).into_vec();
         assert_close(&case.name, &value, &layer.apply(&x).into_vec(), tolerance);
