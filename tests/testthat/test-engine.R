@@ -6,7 +6,7 @@ test_that("the engine describes what it can do", {
   names <- vapply(table$rules, function(rule) rule$name, "")
   expect_true(all(c("simple", "epsilon", "alpha_beta", "pass") %in% names))
   expect_true(all(c("relu", "leaky_relu", "softplus", "sigmoid", "softmax", "tanh") %in%
-                    table$activations))
+                    names(table$activations)))
 })
 
 test_that("a dead handle is built again", {

@@ -120,6 +120,15 @@ fn settings_that_cannot_be() {
     fails(&one(&[2], pad(1, "constant")), Kind::Shape, &["does not fit an input (2)"]);
     let act = |name: &str| json!({"Activation": {"activation": activation(name)}});
     fails(&one(&[2], act("gelu2")), Kind::Model, &["'gelu2' is not implemented", "relu"]);
+    let with = |name: &str, args| {
+        let settings = json!({"activation": {"name": name, "args": args}});
+        one(&[2], json!({"Activation": settings}))
+    };
+    let bounds = json!({"min_val": 1.0});
+    fails(&with("hard_tanh", bounds), Kind::Model, &["`min_val` below `max_val`"]);
+    let beta = json!({"beta": 2.0});
+    fails(&with("elu", beta), Kind::Model, &["'elu' has no argument `beta`", "alpha"]);
+    fails(&with("softplus", json!({"beta": 0.0})), Kind::Model, &["`beta` = 0"]);
     let flatten = |start: i64, end: i64| json!({"Flatten": {"start_dim": start, "end_dim": end, "order": "channels_first"}});
     fails(&one(&[2, 3], flatten(1, -1)), Kind::Model, &["`start_dim` = 1"]);
     fails(&one(&[2, 3], flatten(3, 2)), Kind::Model, &["must not come after"]);
