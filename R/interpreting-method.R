@@ -65,7 +65,7 @@ InterpretingMethod <- R6::R6Class("InterpretingMethod",
                           output_label = NULL, ignore_last_act = TRUE, winner_takes_all = TRUE,
                           verbose = interactive(), dtype = "float") {
       call <- private$call()
-      if (missing(converter) || !inherits(converter, "Converter")) {
+      if (missing(converter) || !private$accepts(converter)) {
         abort_arg(if (!missing(converter)) converter, "a `Converter`", "converter", call,
                   "Convert a model with `convert()` first.")
       }
@@ -114,6 +114,9 @@ InterpretingMethod <- R6::R6Class("InterpretingMethod",
   private = list(
     # What errors name as their origin: `LRP$new()`, also when called through run_lrp().
     call = function() as.call(list(call("$", as.name(class(self)[1]), quote(new)))),
+
+    # Can the method work on this `converter`?
+    accepts = function(converter) inherits(converter, "Converter"),
 
     # The name of the values on plots.
     value_name = function() "Relevance",
