@@ -65,7 +65,7 @@ InterpretingMethod <- R6::R6Class("InterpretingMethod",
                           output_label = NULL, ignore_last_act = TRUE, winner_takes_all = TRUE,
                           verbose = interactive(), dtype = "float") {
       call <- private$call()
-      if (missing(converter) || !inherits(converter, "Converter")) {
+      if (missing(converter) || !private$accepts(converter)) {
         abort_arg(if (!missing(converter)) converter, "a `Converter`", "converter", call,
                   "Convert a model with `convert()` first.")
       }
@@ -120,6 +120,9 @@ InterpretingMethod <- R6::R6Class("InterpretingMethod",
       }
       as_input_arrays(data, self$converter$input_dim, self$channels_first, "data", call)
     },
+
+    # Can the method work on this `converter`?
+    accepts = function(converter) inherits(converter, "Converter"),
 
     # The name of the values on plots.
     value_name = function() "Relevance",

@@ -223,6 +223,9 @@ result_blocks <- function(x, call, rows = NULL, nodes = x$output_idx, transform 
     total <- Reduce(`+`, lapply(new, `[[`, "sum"))
     blocks <- c(blocks, lapply(new, \(block) c(block, list(total = total))))
   }
+  if (length(blocks) == 0) {
+    innsight_abort("{.arg x} must hold a result, but it has no values.", "argument", call = call)
+  }
   blocks
 }
 
