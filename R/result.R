@@ -360,7 +360,8 @@ print.summary.InterpretingMethod <- function(x, n = 10, ...) {
   rows <- x$conservation
   layers <- rows$layers
   rows$layers <- NULL
-  cat("Conservation:\n")
+  rows <- rows[!vapply(rows, \(column) all(is.na(column)), NA)]
+  cat(if (is.null(rows$goal)) "Sums:\n" else "Conservation:\n")
   print(utils::head(rows, n), row.names = FALSE, digits = 4)
   if (nrow(rows) > n) {
     cat("... and", nrow(rows) - n, "more rows in `$conservation`\n")
