@@ -74,6 +74,7 @@ DeepLift <- R6::R6Class("DeepLift",
       self$maxpool <- maxpool
       self$x_ref <- reference_arrays(x_ref, self, "x_ref", single = TRUE, private$call())
       private$explain(c(settings, list(weight = 1, reference = self$x_ref)))
+      private$check_sums()
     }
   ),
   private = list(

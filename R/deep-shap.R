@@ -80,6 +80,7 @@ DeepSHAP <- R6::R6Class("DeepSHAP",
         c(settings, weight = 1 / n), n,
         \(copies) list(reference = lapply(references, slice_rows, copies))
       )
+      private$check_sums()
     }
   ),
   private = list(

@@ -84,9 +84,7 @@ IntegratedGradient <- R6::R6Class("IntegratedGradient",
         )
       }
       private$keep_values(self$x_ref)
-      if (private$is_exact()) {
-        check_conservation(self, \() self$conservation, private$lossy(), call)
-      }
+      private$check_sums()
     }
   ),
   private = list(

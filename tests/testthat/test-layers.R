@@ -259,6 +259,21 @@ test_that("predictions of a network with all of these are explained", {
   }
 })
 
+test_that("DeepLift adds up to the difference through all of these", {
+  converter <- convert(more_layers_net())
+  x <- more_layers_data(4)
+  reference <- lapply(x, function(x) array(x[slice.index(x, 1) == 4], c(1, dim(x)[-1])))
+  for (rule in c("rescale", "reveal_cancel")) {
+    result <- run_deeplift(converter, x, x_ref = reference, rule_name = rule, output_idx = 1:3,
+                           dtype = "double", verbose = FALSE)$result[[1]]
+    sums <- Reduce(`+`, lapply(result, function(r) apply(r, c(1, length(dim(r))), sum)))
+    logits <- more_layers_net()
+    logits$layers[[15]]$activation_name <- "linear"
+    value <- predict(convert(logits, dtype = "double"), x)
+    expect_equal(sums, unname(value - value[rep(4, 4), ]), tolerance = 1e-6)
+  }
+})
+
 test_that("LRP and connection weights treat products and normalisation as documented", {
   multiply <- list(
     input_dim = list(2, 2), input_nodes = c(1, 1), output_nodes = 2,

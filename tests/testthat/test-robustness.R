@@ -75,6 +75,24 @@ test_that("no argument of a method or a plot ends the session or hits a bug", {
   })
 })
 
+test_that("no argument of a model-agnostic method ends the session or hits a bug", {
+  x <- agnostic_data(4, 3)
+  goods <- list(
+    list(model = dense_net(c(3, 2), "tanh"), data = x, data_ref = x),
+    list(model = NULL, data = x, data_ref = x, pred_fun = interacting)
+  )
+  shap_args <- setdiff(names(formals(SHAP$public_methods$initialize)), "...")
+  with_seed(3, for (value in odd_values()) {
+    for (arg in c(shap_args, "nsim", "n_coalitions")) {
+      expect_result_or_own_error(call_with(run_shap, pick(goods), arg, value), paste("SHAP", arg))
+    }
+    for (arg in c("output_type", "engine", names(lime_settings(list(), NULL)))) {
+      args <- c(pick(goods), output_type = "regression", n_permutations = 20)
+      expect_result_or_own_error(call_with(run_lime, args, arg, value), paste("LIME", arg))
+    }
+  })
+})
+
 test_that("a panic of the engine is a bug report and the session goes on", {
   error <- expect_error(from_engine(engine_panic()), class = "innsight_error_bug")
   expect_match(conditionMessage(error), "on purpose, with % and {braces}", fixed = TRUE)
