@@ -243,8 +243,8 @@ activation_table <- function() {
     sprintf("| `\"%s\"` | %s | %s |", name, toString(aliases), toString(args))
   }, "")
   c("@section Activation functions:",
-    "`activation_args` is a list of the arguments that differ from the defaults below. The `dim` of",
-    "a softmax is an axis: 2 for channels or features, -1 for the last.", "",
+    "`activation_args` lists the arguments that differ from the defaults below. The `dim` of a",
+    "softmax is an axis: 2 for channels or features, -1 for the last.", "",
     "| function | other names | arguments |", "|---|---|---|", unname(rows))
 }
 
