@@ -3,7 +3,8 @@
 
 # The data frame that `$conservation` documents. `ledger` is NULL, or a function that gives an array
 # (data points, 3 x layers, nodes) per selected output layer; see ledger_array(). `lossy` says for
-# every layer whether it may lose something unaccounted for, `is_exact` whether the sum must be right.
+# every layer whether it may lose something unaccounted for, `is_exact` whether the sum must be
+# right.
 conservation_report <- function(x, ledger, lossy, is_exact, call) {
   report <- decomposition(result_blocks(x, call))
   layers <- names(x$converter$model$modules_list)
@@ -44,8 +45,8 @@ decomposition <- function(blocks) {
   }))
 }
 
-# The engine's entries of one output (one for every computation of a layer) as an array (data points,
-# 3 x layers, nodes): what the bias of a layer, the stabiliser and nothing at all absorbed.
+# The engine's entries of one output (one for every computation of a layer) as an array (data
+# points, 3 x layers, nodes): what the bias of a layer, the stabiliser and nothing at all absorbed.
 ledger_array <- function(entries, n_layers) {
   if (length(entries) == 0) {
     return(NULL)
@@ -65,8 +66,8 @@ ledger_array <- function(entries, n_layers) {
 # An array (data points, 3 x layers, nodes) with a row per data point and node.
 by_row <- function(books, n_layers) matrix(aperm(books, c(1, 3, 2)), ncol = 3 * n_layers)
 
-# For methods whose values must add up by themselves: looks at the sums, and only where these are off
-# makes the report, which warns.
+# For methods whose values must add up by themselves: looks at the sums, and only where these are
+# off makes the report, which warns.
 check_conservation <- function(x, call) {
   rows <- decomposition(result_blocks(x, call))
   if (any(is_beyond(rows$delta, rows, x$dtype))) x$conservation

@@ -137,8 +137,8 @@ InterpretingMethod <- R6::R6Class("InterpretingMethod",
     n_copies = 1L,
     of_copies = NULL,
 
-    # Whether the values must add up to the goal by themselves, whether the engine can say what every
-    # layer absorbed, and for every layer whether it may lose something unaccounted for.
+    # Whether the values must add up to the goal by themselves, whether the engine can say what
+    # every layer absorbed, and for every layer whether it may lose something unaccounted for.
     is_exact = function() FALSE,
     has_ledger = function() FALSE,
     lossy = function() logical(length(self$converter$model$modules_list)),

@@ -187,9 +187,10 @@ struct Norm<B: Kernels> {
 }
 
 impl<B: Kernels> Norm<B> {
-    /// √(mean(c²) + ε) of every line.
+    /// √(mean(c²) + ε) of every line; 1 where it is zero, since all of the line is zero then.
     fn deviation(&self, centered: Tensor<B>) -> Tensor<B> {
-        self.lines.mean(centered.clone() * centered).add_scalar(self.eps).sqrt()
+        let variance = self.lines.mean(centered.clone() * centered).add_scalar(self.eps);
+        variance.sqrt().fill_zeros(1.0)
     }
 }
 

@@ -8,7 +8,7 @@ pub struct Pass;
 impl Pass {
     pub const INFO: Info = Info {
         name: "pass",
-        layers: &["BatchNorm_Layer"],
+        layers: &["BatchNorm_Layer", "LayerNorm_Layer", "GroupNorm_Layer", "InstanceNorm_Layer"],
         parameter: None,
         description: "R_i = R_j, the layer is left out",
     };

@@ -5,6 +5,7 @@ use innsight_core::error::Kind;
 use innsight_core::graph::Network;
 use innsight_core::layers::Op;
 use innsight_core::methods::{explain, Gradient};
+use innsight_core::methods::{explain, Gradient};
 use innsight_core::model::{Array, Model, Order};
 use innsight_core::tensor::Tensor;
 use serde_json::json;
@@ -260,4 +261,18 @@ fn the_last_activation_may_stand_before_dropout() {
     assert_eq!(behind.activation.as_ref().map(|a| a.name.as_str()), Some("relu"));
     assert_eq!(behind.before_activation, at.before_activation);
     assert_eq!((at.value, behind.value), (2, 4));
+}
+
+#[test]
+fn a_constant_line_is_normal_without_eps() {
+    let norm = op(json!({"LayerNorm": {"gamma": 0, "beta": 0, "eps": 0.0}}));
+    let model = model(&[&[3]], vec![(vec![-1], norm)], &[1], vec![]);
+    let network = Network::<B>::new(&model, &Default::default(), Order::ChannelsFirst).unwrap();
+    let x = Tensor::from_vec(vec![2.0, 2.0, 2.0], &[1, 3], &Default::default());
+    let tape = &network.forward(vec![x]).unwrap();
+    assert_eq!(tape.value(network.outputs[0].value).clone().into_vec(), [0.0; 3]);
+    let gradient = Gradient { tape, times_input: false };
+    let explained = explain(&network, &gradient, &[vec![0]], true, false).unwrap().remove(0);
+    let gradient = explained.unwrap().attributions.remove(0).unwrap().into_vec();
+    assert!(gradient.iter().all(|g| g.is_finite()), "{gradient:?}");
 }
