@@ -5,7 +5,6 @@ use innsight_core::error::Kind;
 use innsight_core::graph::Network;
 use innsight_core::layers::Op;
 use innsight_core::methods::{explain, Gradient};
-use innsight_core::methods::{explain, Gradient};
 use innsight_core::model::{Array, Model, Order};
 use innsight_core::tensor::Tensor;
 use serde_json::json;
