@@ -61,3 +61,46 @@ draws <- function(plot) {
   on.exit(grDevices::dev.off())
   expect_no_error(print(plot))
 }
+
+with_options <- function(options, code) {
+  old <- options(options)
+  on.exit(options(old))
+  code
+}
+
+# print() with numbers that may differ between machines left out.
+print_rounded <- function(x) {
+  writeLines(gsub("-?[0-9]+\\.[0-9]+(e[-+]?[0-9]+)?", "<number>", utils::capture.output(print(x))))
+}
+
+first_values <- function(method) method$result[[1]][[1]]
+
+rows_of <- function(x, rows) lapply(if (is.list(x)) x else list(x), slice_rows, rows)
+
+# Every method once or more, on data of at least three points, with references out of these.
+every_method <- list(
+  Gradient = run_grad,
+  SmoothGrad = \(converter, data, ...) run_smoothgrad(converter, data, n = 7, ...),
+  IntegratedGradient = function(converter, data, ...) {
+    run_intgrad(converter, data, x_ref = rows_of(data, 2), n = 7, ...)
+  },
+  ExpectedGradient = function(converter, data, ...) {
+    run_expgrad(converter, data, data_ref = rows_of(data, 3:1), n = 7, ...)
+  },
+  LRP = run_lrp,
+  "LRP epsilon" = \(converter, data, ...) run_lrp(converter, data, rule_name = "epsilon", ...),
+  "LRP alpha_beta" = \(converter, data, ...) run_lrp(converter, data, rule_name = "alpha_beta", ...),
+  DeepLift = \(converter, data, ...) run_deeplift(converter, data, x_ref = rows_of(data, 2), ...),
+  "DeepLift reveal_cancel" = function(converter, data, ...) {
+    run_deeplift(converter, data, rule_name = "reveal_cancel", maxpool = "crossmax", ...)
+  },
+  DeepSHAP = \(converter, data, ...) run_deepshap(converter, data, data_ref = rows_of(data, 3:1), ...),
+  ConnectionWeights = function(converter, data, ...) {
+    run_cw(converter, data, times_input = TRUE, ...)
+  }
+)
+
+# Runs a method quietly and with a seed of its own, in double precision unless told otherwise.
+run_every <- function(run, converter, data, ..., dtype = "double") {
+  with_seed(11, run(converter, data, ..., dtype = dtype, verbose = FALSE))
+}

@@ -147,9 +147,6 @@ test_that("images become data frames quickly", {
 })
 
 test_that("print and summary", {
-  print_rounded <- function(x) {
-    writeLines(gsub("-?[0-9]+\\.[0-9]+(e-?[0-9]+)?", "<number>", utils::capture.output(print(x))))
-  }
   lrp <- iris_lrp(rule_name = "epsilon", output_idx = c(3, 1))
   gradient <- run_grad(convert(unconnected_net()), unconnected_data(),
                        output_idx = list(1, 2:1), verbose = FALSE)
