@@ -80,24 +80,18 @@ rows_of <- function(x, rows) lapply(if (is.list(x)) x else list(x), slice_rows, 
 # Every method once or more, on data of at least three points, with references out of these.
 every_method <- list(
   Gradient = run_grad,
-  SmoothGrad = \(converter, data, ...) run_smoothgrad(converter, data, n = 7, ...),
-  IntegratedGradient = function(converter, data, ...) {
-    run_intgrad(converter, data, x_ref = rows_of(data, 2), n = 7, ...)
-  },
-  ExpectedGradient = function(converter, data, ...) {
-    run_expgrad(converter, data, data_ref = rows_of(data, 3:1), n = 7, ...)
-  },
+  SmoothGrad = \(converter, x, ...) run_smoothgrad(converter, x, n = 7, ...),
+  IntegratedGradient = \(converter, x, ...) run_intgrad(converter, x, rows_of(x, 2), n = 7, ...),
+  ExpectedGradient = \(converter, x, ...) run_expgrad(converter, x, rows_of(x, 3:1), n = 7, ...),
   LRP = run_lrp,
-  "LRP epsilon" = \(converter, data, ...) run_lrp(converter, data, rule_name = "epsilon", ...),
-  "LRP alpha_beta" = \(converter, data, ...) run_lrp(converter, data, rule_name = "alpha_beta", ...),
-  DeepLift = \(converter, data, ...) run_deeplift(converter, data, x_ref = rows_of(data, 2), ...),
-  "DeepLift reveal_cancel" = function(converter, data, ...) {
-    run_deeplift(converter, data, rule_name = "reveal_cancel", maxpool = "crossmax", ...)
+  "LRP epsilon" = \(converter, x, ...) run_lrp(converter, x, rule_name = "epsilon", ...),
+  "LRP alpha_beta" = \(converter, x, ...) run_lrp(converter, x, rule_name = "alpha_beta", ...),
+  DeepLift = \(converter, x, ...) run_deeplift(converter, x, x_ref = rows_of(x, 2), ...),
+  "DeepLift reveal_cancel" = function(converter, x, ...) {
+    run_deeplift(converter, x, rule_name = "reveal_cancel", maxpool = "crossmax", ...)
   },
-  DeepSHAP = \(converter, data, ...) run_deepshap(converter, data, data_ref = rows_of(data, 3:1), ...),
-  ConnectionWeights = function(converter, data, ...) {
-    run_cw(converter, data, times_input = TRUE, ...)
-  }
+  DeepSHAP = \(converter, x, ...) run_deepshap(converter, x, data_ref = rows_of(x, 3:1), ...),
+  ConnectionWeights = \(converter, x, ...) run_cw(converter, x, times_input = TRUE, ...)
 )
 
 # Runs a method quietly and with a seed of its own, in double precision unless told otherwise.

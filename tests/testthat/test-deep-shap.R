@@ -9,7 +9,9 @@ test_that("it is the mean of DeepLift over the references", {
     list(winner_takes_all = FALSE), list(ignore_last_act = FALSE, output_idx = list(2, 1))
   )
   for (setting in settings) {
-    run <- \(f, ...) do.call(f, c(list(converter, x, ..., dtype = "double", verbose = FALSE), setting))
+    run <- function(f, ...) {
+      do.call(f, c(list(converter, x, ..., dtype = "double", verbose = FALSE), setting))
+    }
     shap <- run(run_deepshap, data_ref = ref)
     lifts <- lapply(1:5, \(r) run(run_deeplift, x_ref = rows_of(ref, r)))
     mean_of <- function(field) {

@@ -1,33 +1,30 @@
 # What holds for all methods alike.
 
 test_that("arguments have the documented order and defaults", {
+  shared <- alist(channels_first = TRUE, output_idx = NULL, output_label = NULL,
+                  ignore_last_act = TRUE)
+  last <- alist(verbose = interactive(), dtype = "float")
+  converter <- list(converter = rlang::missing_arg())
+  data <- c(converter, data = rlang::missing_arg())
   signatures <- list(
-    SmoothGrad = function(converter, data, channels_first = TRUE, output_idx = NULL,
-                          output_label = NULL, ignore_last_act = TRUE, times_input = FALSE, n = 50,
-                          noise_level = 0.1, verbose = interactive(), dtype = "float") NULL,
-    IntegratedGradient = function(converter, data, x_ref = NULL, n = 50, times_input = TRUE,
-                                  channels_first = TRUE, output_idx = NULL, output_label = NULL,
-                                  ignore_last_act = TRUE, verbose = interactive(),
-                                  dtype = "float", integration = "riemann_right") NULL,
-    ExpectedGradient = function(converter, data, data_ref = NULL, n = 50, channels_first = TRUE,
-                                output_idx = NULL, output_label = NULL, ignore_last_act = TRUE,
-                                verbose = interactive(), dtype = "float") NULL,
-    DeepLift = function(converter, data, channels_first = TRUE, output_idx = NULL,
-                        output_label = NULL, ignore_last_act = TRUE, rule_name = "rescale",
-                        x_ref = NULL, winner_takes_all = TRUE, verbose = interactive(),
-                        dtype = "float", maxpool = "gradient") NULL,
-    DeepSHAP = function(converter, data, channels_first = TRUE, output_idx = NULL,
-                        output_label = NULL, ignore_last_act = TRUE, rule_name = "rescale",
-                        data_ref = NULL, limit_ref = 100, winner_takes_all = TRUE,
-                        verbose = interactive(), dtype = "float", maxpool = "gradient") NULL,
-    ConnectionWeights = function(converter, data = NULL, output_idx = NULL, output_label = NULL,
-                                 channels_first = TRUE, times_input = FALSE,
-                                 verbose = interactive(), dtype = "float") NULL
+    Gradient = c(data, shared, times_input = FALSE, last),
+    SmoothGrad = c(data, shared, times_input = FALSE, n = 50, noise_level = 0.1, last),
+    IntegratedGradient = c(data, alist(x_ref = NULL), n = 50, times_input = TRUE, shared, last,
+                           integration = "riemann_right"),
+    ExpectedGradient = c(data, alist(data_ref = NULL), n = 50, shared, last),
+    LRP = c(data, shared, rule_name = "simple", alist(rule_param = NULL), winner_takes_all = TRUE,
+            last),
+    DeepLift = c(data, shared, rule_name = "rescale", alist(x_ref = NULL), winner_takes_all = TRUE,
+                 last, maxpool = "gradient"),
+    DeepSHAP = c(data, shared, rule_name = "rescale", alist(data_ref = NULL), limit_ref = 100,
+                 winner_takes_all = TRUE, last, maxpool = "gradient"),
+    ConnectionWeights = c(converter, alist(data = NULL), shared[2:3], shared[1],
+                          times_input = FALSE, last)
   )
   for (name in names(signatures)) {
     generator <- getExportedValue("innsight", name)
     arguments <- formals(generator$public_methods$initialize)
-    expect_identical(arguments, formals(signatures[[name]]), label = name)
+    expect_identical(as.list(arguments), signatures[[name]], label = name)
   }
 })
 
@@ -150,8 +147,11 @@ test_that("every result has a data frame and plots", {
   names <- c(Gradient = "Gradient", SmoothGrad = "Gradient", IntegratedGradient = "Relevance",
              ExpectedGradient = "Relevance", LRP = "Relevance", DeepLift = "Contribution",
              DeepSHAP = "Contribution", ConnectionWeights = "Relative Importance")
-  nets <- list(list(dense_net(c(4, 5, 3), c("relu", "softmax")), as.matrix(iris[c(1, 60, 120), 1:4])),
-               list(signal_net(), signal_data()), list(image_net(), image_data()))
+  nets <- list(
+    list(dense_net(c(4, 5, 3), c("relu", "softmax")), as.matrix(iris[c(1, 60, 120), 1:4])),
+    list(signal_net(), signal_data()),
+    list(image_net(), image_data())
+  )
   for (name in names(names)) {
     for (net in nets) {
       method <- run_every(every_method[[name]], convert(net[[1]]), net[[2]])
