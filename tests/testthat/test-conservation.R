@@ -1,6 +1,6 @@
 ordinary_nets <- function() {
   list(dense_net(c(4, 5, 3), c("relu", "softmax")), two_input_net(), all_layers_net(),
-       unconnected_net(), signal_net(), image_net(), tiny_net())
+       more_layers_net(), unconnected_net(), signal_net(), image_net(), tiny_net())
 }
 
 data_for <- function(converter) {

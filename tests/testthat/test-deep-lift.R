@@ -55,7 +55,7 @@ test_that("the rules agree with their definition for one hidden layer", {
 })
 
 test_that("contributions add up for every layer, under both rules", {
-  for (net in list(all_layers_net(), two_input_net())) {
+  for (net in list(all_layers_net(), more_layers_net(), two_input_net())) {
     converter <- convert(net, dtype = "double")
     x <- lapply(converter$input_dim, \(d) with_seed(10, random_array(3, d)))
     for (rule in c("rescale", "reveal_cancel")) {

@@ -64,29 +64,33 @@ test_that("the functions pass arguments on by position, and objects keep them", 
 })
 
 test_that("results depend neither on the chunks nor on the number of threads", {
-  converter <- convert(two_input_net())
-  x <- two_input_data()
-  plan <- network_plan(converter, dtype = "double")
-  smallest <- plan$bytes_per_data_point + plan$bytes_per_row
-  for (name in names(every_method)) {
-    run <- \() run_every(every_method[[name]], converter, x, output_idx = list(2:1, 1))
-    once <- run()
-    for (memory in c(smallest, 3 * smallest, 40000)) {
-      chunked <- with_options(list(innsight.memory = memory), run())
-      for (field in c("result", "preds", "decomp_goal")) {
-        expect_equal(chunked[[field]], once[[field]], tolerance = 1e-12, label = name)
+  budgets <- function(converter, points) {
+    plan <- network_plan(converter, dtype = "double")
+    points * (plan$bytes_per_data_point + plan$bytes_per_row)
+  }
+  nets <- list(list(two_input_net(), two_input_data(), list(2:1, 1)),
+               list(more_layers_net(), more_layers_data(), 3:1))
+  for (net in nets) {
+    converter <- convert(net[[1]])
+    for (name in names(every_method)) {
+      run <- \() run_every(every_method[[name]], converter, net[[2]], output_idx = net[[3]])
+      once <- run()
+      for (memory in budgets(converter, c(1, 3, 12))) {
+        chunked <- with_options(list(innsight.memory = memory), run())
+        for (field in c("result", "preds", "decomp_goal")) {
+          expect_equal(chunked[[field]], once[[field]], tolerance = 1e-12, label = name)
+        }
       }
+      one_thread <- with_options(list(innsight.threads = 1), run())
+      expect_identical(one_thread$result, once$result, label = name)
     }
-    one_thread <- with_options(list(innsight.threads = 1), run())
-    expect_identical(one_thread$result, once$result, label = name)
   }
+
+  converter <- convert(image_net())
   exact <- function() {
-    run_intgrad(convert(image_net()), image_data(), integration = "exact", dtype = "double",
-                verbose = FALSE)
+    run_intgrad(converter, image_data(), integration = "exact", dtype = "double", verbose = FALSE)
   }
-  plan <- network_plan(convert(image_net()), dtype = "double")
-  smallest <- plan$bytes_per_data_point + plan$bytes_per_row
-  chunked <- with_options(list(innsight.memory = 60 * smallest), exact())
+  chunked <- with_options(list(innsight.memory = budgets(converter, 60)), exact())
   expect_equal(chunked$result, exact()$result, tolerance = 1e-12)
 })
 
