@@ -51,15 +51,22 @@ test_that("no model list ends the session or hits a bug", {
 
 test_that("no argument of a method or a plot ends the session or hits a bug", {
   converter <- convert(two_input_net())
-  good <- list(converter = converter, data = two_input_data())
+  good <- list(converter = converter, data = two_input_data(2), verbose = FALSE)
   lrp <- run_lrp(converter, two_input_data(), verbose = FALSE)
+  generators <- list(Gradient, SmoothGrad, IntegratedGradient, ExpectedGradient, LRP, DeepLift,
+                     DeepSHAP, ConnectionWeights)
+  arguments <- \(generator) names(formals(generator$public_methods$initialize))
+  # Arguments that are checked in one place are tried with one of the methods each time.
+  shared <- arguments(InterpretingMethod)
   with_seed(2, for (value in odd_values()) {
-    for (arg in setdiff(names(formals(LRP$public_methods$initialize)), "verbose")) {
-      args <- good
-      args[arg] <- list(value)
-      expect_result_or_own_error(call_with(run_lrp, c(args, verbose = FALSE)), paste("LRP", arg))
+    try_argument <- function(generator, arg) {
+      expect_result_or_own_error(call_with(generator$new, good, arg, value),
+                                 paste(generator$classname, arg))
     }
-    expect_result_or_own_error(run_grad(converter, two_input_data(), times_input = value), "grad")
+    for (generator in generators) {
+      for (arg in setdiff(arguments(generator), shared)) try_argument(generator, arg)
+    }
+    for (arg in shared) try_argument(pick(Filter(\(g) arg %in% arguments(g), generators)), arg)
     expect_result_or_own_error(get_result(lrp, value), "get_result")
     expect_result_or_own_error(predict(converter, value), "predict")
     for (arg in c("data_idx", "output_idx", "output_label", "aggr_channels", "as_plotly",
