@@ -215,6 +215,7 @@ predict.Converter <- function(object, newdata, channels_first = TRUE, ...) {
   if (missing(newdata)) {
     abort_arg(NULL, "the data to predict for", "newdata", rlang::current_env())
   }
+  rlang::check_dots_empty()
   check_flag(channels_first)
   x <- as_input_arrays(newdata, object$input_dim, channels_first, "newdata")
   result <- network_predict(object, x, channels_first, object$model$dtype)

@@ -33,8 +33,10 @@
 #'     list(type = "Dense", weight = matrix(c(1, -1, 2, 0), 2), bias = c(0, 1),
 #'          activation_name = "tanh", input_layers = 0, output_layers = -1)
 #'   )
-#' ) set.seed(1) x <- matrix(rnorm(20), ncol = 2) run_expgrad(convert(model), x[1:2, ], data_ref =
-#' x, n = 200, ignore_last_act = FALSE)$conservation
+#' )
+#' set.seed(1)
+#' x <- matrix(rnorm(20), ncol = 2)
+#' run_expgrad(convert(model), x[1:2, ], data_ref = x, n = 200)$conservation
 #' @export
 ExpectedGradient <- R6::R6Class("ExpectedGradient",
   inherit = GradientBased,

@@ -144,8 +144,12 @@ reference_arrays <- function(x, method, arg, single, call) {
   }
   arrays <- as_input_arrays(x, shapes, method$channels_first, arg, call)
   if (single && nrow(arrays[[1]]) != 1) {
-    abort_arg(x, "a single data point per input layer (arrays with one row)", arg, call,
-              kind = "shape")
+    innsight_abort(
+      c("{.arg {arg}} must be a single data point per input layer (arrays with one row).",
+        x = "You gave {nrow(arrays[[1]])} rows."),
+      "shape",
+      call = call
+    )
   }
   arrays
 }

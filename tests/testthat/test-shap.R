@@ -248,7 +248,7 @@ test_that("signals and images have the layout of the data", {
 
   image <- with_seed(1, run_shap(convert(image_net()), image_data(), image_data()))
   expect_identical(dim(get_result(image)), c(3L, 2L, 4L, 5L, 2L))
-  expect_lt(max(abs(summary(image)$decomposition$difference)), 1e-6)
+  expect_lt(max(abs(summary(image)$conservation$delta)), 1e-6)
   draws(plot(image, data_idx = 1:2))
   draws(plot_global(image))
 })
