@@ -3,12 +3,13 @@
 use innsight_core::graph::Network;
 use innsight_core::kernels::Kernels;
 use innsight_core::methods::{
-    explain, Choice, DeepLift, DeepLiftRule, Explanation, Gradient, Lrp, LrpRules, MaxPool,
+    explain, Choice, DeepLiftRule, Explanation, Gradient, LrpRules, MaxPool,
 };
 use innsight_core::model::{Array, Model};
 use innsight_core::tensor::Tensor;
 use serde_json::json;
 
+use crate::ask::{Ask, Question};
 use crate::{activation, assert_close, build, model, on_every_backend, op, with_rows, Random};
 
 on_every_backend!(
@@ -34,41 +35,17 @@ fn tiny() -> Model {
     model(&[&[1]], layers, &[2], arrays)
 }
 
-/// A method with its settings.
-#[derive(Clone)]
-enum Ask {
-    Gradient { times_input: bool },
-    Lrp(&'static str, Option<f64>, bool),
-    DeepLift(DeepLiftRule, MaxPool),
-}
-use Ask::Lrp as AskLrp;
-
+/// All explanations by a method, the reference being 0.1 everywhere.
 fn all<B: Kernels>(
     network: &Network<B>,
     ask: &Ask,
     x: Vec<Tensor<B>>,
     targets: &[Vec<usize>],
-    ignore: bool,
+    ignore_last_activation: bool,
 ) -> Vec<Option<Explanation<B>>> {
-    let reference = x.iter().map(|x| x.clone().narrow(0, 0..1).scale(0.0).add_scalar(0.1));
-    let reference = network.forward(reference.collect()).unwrap();
-    let tape = &network.forward(x).unwrap();
-    match *ask {
-        Ask::Gradient { times_input } => {
-            explain(network, &Gradient { tape, times_input }, targets, ignore, true)
-        }
-        Ask::Lrp(rule, parameter, winner) => {
-            let rules = &LrpRules::new(&[], (rule, parameter), winner).unwrap();
-            let lrp = Lrp { tape, rules, books: Some(Default::default()) };
-            explain(network, &lrp, targets, ignore, true)
-        }
-        Ask::DeepLift(rule, max_pool) => {
-            let reference = &reference;
-            let method = DeepLift { network, tape, reference, weight: 1.0, rule, max_pool };
-            explain(network, &method, targets, ignore, true)
-        }
-    }
-    .unwrap()
+    let reference = |x: &Tensor<B>| x.clone().narrow(0, 0..1).scale(0.0).add_scalar(0.1);
+    let (references, targets) = (x.iter().map(reference).collect(), targets.to_vec());
+    Question { network, x, references, targets, ignore_last_activation }.ask(*ask).0
 }
 
 fn one<B: Kernels>(
@@ -94,7 +71,7 @@ fn the_tiny_network<B: Kernels>(device: &B::Device, tolerance: f64) {
         let got = first(one(&network, method, x(at), &[0], ignore));
         assert_close(&format!("at {at}"), &got, &[expected], tolerance.max(slack));
     };
-    let lrp = |rule, parameter| AskLrp(rule, parameter, true);
+    let lrp = |rule, parameter| Ask::Lrp(rule, parameter, true);
     let plain = Ask::Gradient { times_input: false };
     let times = Ask::Gradient { times_input: true };
     check(&plain, 0.45, false, 0.82200123, 0.0);
@@ -151,7 +128,7 @@ fn relu_networks_make_lrp_gradient_times_input<B: Kernels>(device: &B::Device, t
     let x: Tensor<B> = random.tensor(&[3, 2, 6, 6], device);
     let targets = [0, 1, 2, 3, 4];
     let gradient = Ask::Gradient { times_input: true };
-    let lrp = AskLrp("epsilon", Some(0.0), true);
+    let lrp = Ask::Lrp("epsilon", Some(0.0), true);
     let left = first(one(&network, &lrp, vec![x.clone()], &targets, true));
     let right = first(one(&network, &gradient, vec![x], &targets, true));
     assert_close("LRP-0", &left, &right, 100.0 * tolerance);
@@ -164,8 +141,8 @@ fn rows_and_targets_do_not_meet<B: Kernels>(device: &B::Device, tolerance: f64) 
     let x: Tensor<B> = random.tensor(&[3, 2, 6, 6], device);
     let methods = [
         Ask::Gradient { times_input: false },
-        AskLrp("epsilon", None, true),
-        AskLrp("alpha_beta", Some(2.0), false),
+        Ask::Lrp("epsilon", None, true),
+        Ask::Lrp("alpha_beta", Some(2.0), false),
         Ask::DeepLift(DeepLiftRule::Rescale, MaxPool::CrossMax),
         Ask::DeepLift(DeepLiftRule::RevealCancel, MaxPool::Average),
     ];
@@ -248,7 +225,7 @@ fn signals_of_all_consumers_add_up<B: Kernels>(device: &B::Device, tolerance: f6
     let sum: Vec<f64> = part(2).iter().zip(part(3)).map(|(a, b)| a + b).collect();
     assert_close("sum", &whole, &sum, tolerance);
     // LRP keeps the total where there are no biases.
-    let lrp = AskLrp("simple", None, true);
+    let lrp = Ask::Lrp("simple", None, true);
     let explanation = all(&network, &lrp, x(), &[vec![], vec![0, 1]], true);
     let explanation = explanation.into_iter().nth(1).flatten().unwrap();
     let goals = explanation.goals.clone().unwrap().into_vec();

@@ -2,7 +2,9 @@
 //! double precision, `cargo test --features gpu` wgpu as well.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod ask;
 mod attributions;
+mod axioms;
 mod catalogue;
 mod finite_differences;
 mod graphs;
@@ -10,6 +12,7 @@ mod kernels;
 mod layers;
 mod layouts;
 mod matrix_form;
+mod networks;
 
 use innsight_core::graph::Network;
 use innsight_core::kernels::Kernels;
