@@ -31,7 +31,11 @@ check_count <- function(x, lower = 1, arg = rlang::caller_arg(x), call = rlang::
 check_number <- function(x, lower = -Inf, upper = Inf, arg = rlang::caller_arg(x),
                          call = rlang::caller_env()) {
   if (!checkmate::test_number(x, lower = lower, upper = upper, finite = TRUE)) {
-    range <- if (is.finite(lower) || is.finite(upper)) sprintf(" in [%s, %s]", lower, upper)
+    range <- if (is.finite(upper)) {
+      sprintf(" in [%s, %s]", lower, upper)
+    } else if (is.finite(lower)) {
+      sprintf(", at least %s", lower)
+    }
     abort_arg(x, paste0("a single finite number", range), arg, call)
   }
   as.double(x)

@@ -5,11 +5,12 @@
 #' @param message Bullets for [cli::cli_abort()]; values come in through `{}`, never by `paste0()`.
 #' @param kind One of "argument", "model", "graph", "shape", "weights", "memory", "device", "rule"
 #'   and "bug".
+#' @param parent The error that led to this one.
 #' @noRd
 innsight_abort <- function(message, kind, call = rlang::caller_env(),
-                           .envir = rlang::caller_env()) {
+                           .envir = rlang::caller_env(), parent = NULL) {
   class <- c(paste0("innsight_error_", kind), "innsight_error")
-  cli::cli_abort(message, class = class, call = call, .envir = .envir)
+  cli::cli_abort(message, class = class, call = call, .envir = .envir, parent = parent)
 }
 
 #' Warn with class `innsight_warning`, and `innsight_warning_<kind>` if there is a kind

@@ -2,26 +2,30 @@
 # kept how much.
 
 # The data frame that `$conservation` documents. `ledger` is NULL, or a function that gives an array
-# (data points, 3 x layers, nodes) per selected output layer; see ledger_array().
-conservation_report <- function(x, ledger, lossy, call) {
+# (data points, 3 x layers, nodes) per selected output layer; see ledger_array(). `lossy` says for
+# every layer whether it may lose something unaccounted for, `is_exact` whether the sum must be
+# right.
+conservation_report <- function(x, ledger, lossy, is_exact, call) {
   report <- decomposition(result_blocks(x, call))
-  books <- if (!is.null(ledger)) ledger()
   layers <- names(x$converter$model$modules_list)
-  books <- do.call(rbind, lapply(books, by_row, length(layers)))
+  books <- if (!is.null(ledger)) do.call(rbind, lapply(ledger(), by_row, length(layers)))
   if (is.null(books) || nrow(books) != nrow(report)) {
+    if (is_exact) warn_unless_conserved(cbind(-report$delta), report, NULL, x$dtype)
     return(report)
   }
   part <- \(j) books[, j + 3 * (seq_along(layers) - 1), drop = FALSE]
   bias <- part(1)
   stabilizer <- part(2)
   missing <- part(3)
-  if (any(bias != 0, stabilizer != 0) || inherits(x, "LRP")) {
+  if (!is_exact) {
     report$bias <- rowSums(bias)
     report$stabilizer <- rowSums(stabilizer)
   }
   report$layers <- bias + stabilizer + missing
   dimnames(report$layers) <- list(NULL, layers)
-  warn_unless_conserved(missing[, !lossy, drop = FALSE], report, layers[!lossy], x, call)
+  elsewhere <- -report$delta - rowSums(report$layers)
+  missing <- cbind(missing[, !lossy, drop = FALSE], elsewhere)
+  warn_unless_conserved(missing, report, layers[!lossy], x$dtype)
   report
 }
 
@@ -41,8 +45,8 @@ decomposition <- function(blocks) {
   }))
 }
 
-# The engine's entries of one output (one for every computation of a layer) as an array (data points,
-# 3 x layers, nodes): what the bias of a layer, the stabiliser and nothing at all absorbed.
+# The engine's entries of one output (one for every computation of a layer) as an array (data
+# points, 3 x layers, nodes): what the bias of a layer, the stabiliser and nothing at all absorbed.
 ledger_array <- function(entries, n_layers) {
   if (length(entries) == 0) {
     return(NULL)
@@ -62,13 +66,12 @@ ledger_array <- function(entries, n_layers) {
 # An array (data points, 3 x layers, nodes) with a row per data point and node.
 by_row <- function(books, n_layers) matrix(aperm(books, c(1, 3, 2)), ncol = 3 * n_layers)
 
-# For methods whose values must add up by themselves: looks at the sums, and only where these are off
-# at the layers.
-check_conservation <- function(x, report, lossy, call) {
+# For methods whose values must add up by themselves: looks at the sums, and only where these are
+# off makes the report, which warns.
+check_conservation <- function(x, call) {
   rows <- decomposition(result_blocks(x, call))
-  if (!any(lossy) && any(is_beyond(rows$delta, rows, x$dtype))) {
-    report()
-  }
+  if (any(is_beyond(rows$delta, rows, x$dtype))) x$conservation
+  invisible(x)
 }
 
 # Rounding grows with the size of what is added up.
@@ -77,20 +80,26 @@ is_beyond <- function(off, rows, dtype) {
   is.na(off) | abs(off) > size * if (dtype == "double") 1e-7 else 5e-3
 }
 
-warn_unless_conserved <- function(missing, rows, layers, x, call) {
-  if (length(missing) == 0 || !any(beyond <- is_beyond(missing, rows, x$dtype))) {
+# `missing` has a column for each of `layers` and one for what is lost in no layer.
+warn_unless_conserved <- function(missing, rows, layers, dtype) {
+  beyond <- is_beyond(missing, rows, dtype)
+  if (!any(beyond)) {
     return(invisible(NULL))
   }
-  n <- sum(rowSums(matrix(beyond, nrow(rows))) > 0)
+  n <- sum(rowSums(beyond) > 0)
   at <- arrayInd(which.max(ifelse(is.na(missing), Inf, abs(missing))), dim(missing))
-  worst <- missing[at]
+  amount <- signif(missing[at], 3)
+  goal <- signif(rows$goal[at[1]], 3)
   innsight_warn(
     c("The values of {n} of {nrow(rows)} pairs of data point and output node do not add up.",
-      x = "Most is lost in layer {.val {layers[at[2]]}}: {signif(worst, 3)} of \\
-           {signif(rows$goal[at[1]], 3)}, for data point {rows$data[at[1]]} and node \\
-           {.val {rows$node[at[1]]}}.",
-      i = if (x$dtype == "float") "{.code dtype = \"double\"} computes more precisely.",
-      i = "See {.code $conservation} for all pairs."),
+      x = if (at[2] <= length(layers)) {
+        "Most is lost in layer {.val {layers[at[2]]}}: {amount} of {goal}."
+      } else {
+        "Most is lost outside of the layers: {amount} of {goal}."
+      },
+      i = "This is data point {rows$data[at[1]]} and node {.val {rows$node[at[1]]}}; \
+           {.code $conservation} has all of them.",
+      i = if (dtype == "float") "{.code dtype = \"double\"} computes more precisely."),
     "conservation"
   )
 }

@@ -33,21 +33,31 @@
 #' | `Dense` | `weight` (out x in), `bias`, `activation_name`, `activation_args` |
 #' | `Conv1D` | `weight` (out, in / groups, length), `bias`, `activation_name`, `activation_args`, `stride = 1`, `padding = 0` (1 value or left, right), `dilation = 1`, `groups = 1`, `padding_mode = "zeros"` (`"reflect"`, `"replicate"`, `"circular"`) |
 #' | `Conv2D` | the same; `weight` (out, in / groups, height, width); `stride`, `dilation` 1 value or (height, width); `padding` 1 value, 2 (left and right, top and bottom) or 4 (left, right, top, bottom) |
+#' | `ConvTranspose1D` | `weight` (in, out / groups, length), `bias`, `activation_name`, `activation_args`, `stride = 1`, `padding = 0` (cells taken away from the result: 1 value or left, right), `output_padding = 0` (cells added at the end; less than `stride` or `dilation`), `dilation = 1`, `groups = 1` |
+#' | `ConvTranspose2D` | the same; `weight` (in, out / groups, height, width); values by axis as for `Conv2D` |
 #' | `MaxPooling1D`, `MaxPooling2D` | `kernel_size`, `strides = kernel_size`, `padding = 0`, `dilation = 1`, `ceil_mode = FALSE` |
 #' | `AveragePooling1D`, `AveragePooling2D` | `kernel_size`, `strides = kernel_size`, `padding = 0`, `ceil_mode = FALSE`, `count_include_pad = TRUE` |
 #' | `GlobalPooling` | `method`: `"average"` or `"max"` |
 #' | `BatchNorm` | `gamma`, `run_mean`, `run_var`, `eps`, `beta = 0`, `num_features` |
+#' | `LayerNorm` | `gamma = NULL`, `beta = NULL` (arrays with the extents of `axes`; `NULL` stands for 1 and 0), `eps = 1e-5`, `axes` (the axes that are normalised together, all but the batch by default, which is 1) |
+#' | `GroupNorm` | `num_groups`, `gamma = NULL`, `beta = NULL` (one value a channel), `eps = 1e-5` |
+#' | `InstanceNorm` | `gamma = NULL`, `beta = NULL` (one value a channel), `eps = 1e-5` |
 #' | `Flatten` | `start_dim = 2`, `end_dim = -1` (the batch axis is 1), `order`: `"channels_first"`, `"channels_last"` or `"call"` (the default: as `channels_first` of the call says) |
+#' | `Reshape` | `target` (shape of the result, channels first and without the batch axis; one may be -1), `order` as for `Flatten`: whether cells are counted with the channel axis first or last |
+#' | `Permute` | `axes`: the axes of the input in their new order, the batch axis, 1, left out |
+#' | `Upsampling1D`, `Upsampling2D` | `size` (1 value or height, width): how often every cell is repeated |
 #' | `Padding` | `padding` (left, right) or (left, right, top, bottom), `mode = "constant"` (`"reflect"`, `"replicate"`, `"circular"`), `value = 0` |
 #' | `Concatenate` | `axis`: 2 = channels or features, -1 = last |
 #' | `Add` | none; any number of inputs of the same shape |
+#' | `Multiply` | none; any number of inputs of the same shape, or with extents of 1 |
+#' | `PReLU` | `weight`: the slope below 0, 1 value, one a channel, or an array of the input's shape |
 #' | `Activation` | `act_name`, `activation_args` |
 #' | `Skipping` | none; passes its input on |
 #'
-#' `bias = NULL` means none. `activation_args` is a list of what the activation needs:
-#' `negative_slope = 0.01`, `beta = 1`, `threshold = 20`, `dim = -1` (softmax). Weights are numeric
-#' arrays, torch tensors, or raw vectors of row-major little-endian 32-bit floats that carry their
-#' shape in the attribute `shape`.
+#' `bias = NULL` means none. Weights are numeric arrays, torch tensors, or raw vectors of row-major
+#' little-endian 32-bit floats that carry their shape in the attribute `shape`.
+#'
+#' @eval activation_table()
 #'
 #' @section Errors:
 #' Errors have the class `innsight_error` and one of `innsight_error_argument`,
@@ -205,6 +215,7 @@ predict.Converter <- function(object, newdata, channels_first = TRUE, ...) {
   if (missing(newdata)) {
     abort_arg(NULL, "the data to predict for", "newdata", rlang::current_env())
   }
+  rlang::check_dots_empty()
   check_flag(channels_first)
   x <- as_input_arrays(newdata, object$input_dim, channels_first, "newdata")
   result <- network_predict(object, x, channels_first, object$model$dtype)
@@ -254,7 +265,7 @@ resolve_shapes <- function(net, info, call) {
     if (!is.null(layer$dim_out) && !identical(layer$dim_out, out)) {
       differ(sprintf("Layer %d (%s): `dim_out`", i, layer$type), list(layer$dim_out), list(out))
     }
-    merges <- layer$type %in% c("Add", "Concatenate")
+    merges <- layer$type %in% merging_types
     net$layers[[i]]$dim_in <- if (merges) computed else computed[[1L]]
     net$layers[[i]]$dim_out <- out
   }

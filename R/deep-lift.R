@@ -10,9 +10,9 @@
 #' @eval param_doc("output_idx")
 #' @eval param_doc("output_label")
 #' @eval param_doc("ignore_last_act")
-#' @param rule_name How a difference passes an activation: `"rescale"` by the ratio of the differences
-#'   after and before it, `"reveal_cancel"` by one ratio for the positive and another for the negative
-#'   contributions that arrive from the layer before.
+#' @param rule_name How a difference passes an activation: `"rescale"` by the ratio of the
+#'   differences after and before it, `"reveal_cancel"` by one ratio for the positive and another
+#'   for the negative contributions that arrive from the layer before.
 #' @eval param_doc("x_ref")
 #' @eval param_doc("winner_takes_all")
 #' @eval param_doc("verbose")
@@ -20,15 +20,15 @@
 #' @eval param_doc("maxpool")
 #'
 #' @details
-#' The contributions of a data point add up to the difference of the output, except where max pooling
-#' has another winner at the reference than at the data point; `maxpool = "crossmax"` and
-#' `winner_takes_all = FALSE` add up there too. A result that does not add up although it should gives
-#' a warning of class `innsight_warning_conservation` that names the layer; `$conservation` has the
-#' numbers.
+#' The contributions of a data point add up to the difference of the output, except where max
+#' pooling has another winner at the reference than at the data point; `maxpool = "crossmax"` and
+#' `winner_takes_all = FALSE` add up there too. A result that does not add up although it should
+#' gives a warning of class `innsight_warning_conservation` that names the layer; `$conservation`
+#' has the numbers.
 #'
-#' Softmax, layer normalisation and products of layers pass differences by multipliers that are exact,
-#' under both rules. Only a softmax at the very end, if it is not ignored, is taken node by node:
-#' by the ratio of the differences of this node alone.
+#' Softmax, layer normalisation and products of layers pass differences by multipliers that are
+#' exact, under both rules. Only a softmax at the very end, if it is not ignored, is taken node by
+#' node: by the ratio of the differences of this node alone.
 #'
 #' @references A. Shrikumar, P. Greenside, A. Kundaje (2017). Learning important features through
 #'   propagating activation differences. *ICML*, 3145-3153.
@@ -74,6 +74,7 @@ DeepLift <- R6::R6Class("DeepLift",
       self$maxpool <- maxpool
       self$x_ref <- reference_arrays(x_ref, self, "x_ref", single = TRUE, private$call())
       private$explain(c(settings, list(weight = 1, reference = self$x_ref)))
+      private$check_sums()
     }
   ),
   private = list(

@@ -1,8 +1,8 @@
 #' DeepSHAP
 #'
 #' @description
-#' The mean of [DeepLift] over many references, an approximation of Shapley values (Lundberg and Lee,
-#' 2017). `run_deepshap()` is the same as `DeepSHAP$new()`.
+#' The mean of [DeepLift] over many references, an approximation of Shapley values (Lundberg and
+#' Lee, 2017). `run_deepshap()` is the same as `DeepSHAP$new()`.
 #'
 #' @eval param_doc("converter")
 #' @eval param_doc("data")
@@ -23,8 +23,8 @@
 #' The contributions of a data point add up to the difference of the output from its mean over the
 #' references that were used; for max pooling and warnings see [DeepLift].
 #'
-#' @references S. M. Lundberg, S.-I. Lee (2017). A unified approach to interpreting model predictions.
-#'   *NeurIPS*, 4765-4774.
+#' @references S. M. Lundberg, S.-I. Lee (2017). A unified approach to interpreting model
+#'   predictions. *NeurIPS*, 4765-4774.
 #' @family methods
 #' @examples
 #' model <- list(
@@ -80,6 +80,7 @@ DeepSHAP <- R6::R6Class("DeepSHAP",
         c(settings, weight = 1 / n), n,
         \(copies) list(reference = lapply(references, slice_rows, copies))
       )
+      private$check_sums()
     }
   ),
   private = list(

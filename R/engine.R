@@ -139,7 +139,11 @@ engine_spec <- function(net) {
       "type", "input_layers", "output_layers", "dim_in", "dim_out", "num_features",
       "activation_name", "act_name", "activation_args", "method"
     ))]
-    for (field in intersect(names(fields), weight_fields)) fields[[field]] <- store(fields[[field]])
+    names(fields)[names(fields) == "num_groups"] <- "groups"
+    # Weights become numbers of arrays, 0 where there are none.
+    for (field in intersect(weight_fields, names(layer_fields[[layer$type]]))) {
+      fields[[field]] <- if (is.null(layer[[field]])) 0L else store(layer[[field]])
+    }
     activation <- c(layer$activation_name, layer$act_name)
     if (!is.null(activation)) {
       args <- lapply(layer$activation_args, as.double)

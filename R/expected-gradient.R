@@ -9,7 +9,8 @@
 #' @eval param_doc("converter")
 #' @eval param_doc("data")
 #' @eval param_doc("data_ref")
-#' @param n The number of random draws (of a reference and a place) for every data point, at least 1.
+#' @param n The number of random draws (of a reference and a place) for every data point, at least
+#'   1.
 #' @eval param_doc("channels_first")
 #' @eval param_doc("output_idx")
 #' @eval param_doc("output_label")
@@ -18,8 +19,8 @@
 #' @eval param_doc("dtype")
 #'
 #' @details
-#' `set.seed()` decides the draws; whatever the number of threads and the size of chunks, they are the
-#' same.
+#' `set.seed()` decides the draws; whatever the number of threads and the size of chunks, they are
+#' the same.
 #'
 #' @references G. Erion, J. D. Janizek, P. Sturmfels, S. M. Lundberg, S.-I. Lee (2021). Improving
 #'   performance of deep learning models with axiomatic attribution priors and expected gradients.
@@ -35,7 +36,7 @@
 #' )
 #' set.seed(1)
 #' x <- matrix(rnorm(20), ncol = 2)
-#' run_expgrad(convert(model), x[1:2, ], data_ref = x, n = 200, ignore_last_act = FALSE)$conservation
+#' run_expgrad(convert(model), x[1:2, ], data_ref = x, n = 200)$conservation
 #' @export
 ExpectedGradient <- R6::R6Class("ExpectedGradient",
   inherit = GradientBased,

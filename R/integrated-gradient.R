@@ -18,18 +18,18 @@
 #' @eval param_doc("ignore_last_act")
 #' @eval param_doc("verbose")
 #' @eval param_doc("dtype")
-#' @param integration Where the gradients are taken: at the end (`"riemann_right"`, the default), the
-#'   start or the middle of every step, at both ends (`"trapezoid"`), at the nodes of the
+#' @param integration Where the gradients are taken: at the end (`"riemann_right"`, the default),
+#'   the start or the middle of every step, at both ends (`"trapezoid"`), at the nodes of the
 #'   Gauss-Legendre quadrature, or once on every piece of the path on which the network is linear
 #'   (`"exact"`).
 #'
 #' @details
 #' The error of the Riemann sums falls with 1/n, in the middle and for the trapezoid with 1/n^2; for
-#' smooth networks Gauss-Legendre is exact to rounding with a few dozen steps. Networks of rectifiers
-#' and max pooling are piecewise linear, and none of the quadratures does much better than 1/n
-#' there. `"exact"` finds all places of the path where such a network bends and leaves no error but
-#' rounding. It is for small networks: one with more than 10,000 kinks on the path, or with a layer
-#' that is not piecewise linear, is refused.
+#' smooth networks Gauss-Legendre is exact to rounding with a few dozen steps. Networks of
+#' rectifiers and max pooling are piecewise linear, and none of the quadratures does much better
+#' than 1/n there. `"exact"` finds all places of the path where such a network bends and leaves no
+#' error but rounding. It is for small networks: one with more than 10,000 kinks on the path, or
+#' with a layer that is not piecewise linear, is refused.
 #'
 #' @references M. Sundararajan, A. Taly, Q. Yan (2017). Axiomatic attribution for deep networks.
 #'   *ICML*, 3319-3328.
@@ -84,9 +84,7 @@ IntegratedGradient <- R6::R6Class("IntegratedGradient",
         )
       }
       private$keep_values(self$x_ref)
-      if (private$is_exact()) {
-        check_conservation(self, \() self$conservation, private$lossy(), call)
-      }
+      private$check_sums()
     }
   ),
   private = list(
@@ -146,8 +144,12 @@ reference_arrays <- function(x, method, arg, single, call) {
   }
   arrays <- as_input_arrays(x, shapes, method$channels_first, arg, call)
   if (single && nrow(arrays[[1]]) != 1) {
-    abort_arg(x, "a single data point per input layer (arrays with one row)", arg, call,
-              kind = "shape")
+    innsight_abort(
+      c("{.arg {arg}} must be a single data point per input layer (arrays with one row).",
+        x = "You gave {nrow(arrays[[1]])} rows."),
+      "shape",
+      call = call
+    )
   }
   arrays
 }

@@ -65,7 +65,7 @@ InterpretingMethod <- R6::R6Class("InterpretingMethod",
                           output_label = NULL, ignore_last_act = TRUE, winner_takes_all = TRUE,
                           verbose = interactive(), dtype = "float") {
       call <- private$call()
-      if (missing(converter) || !inherits(converter, "Converter")) {
+      if (missing(converter) || !private$accepts(converter)) {
         abort_arg(if (!missing(converter)) converter, "a `Converter`", "converter", call,
                   "Convert a model with `convert()` first.")
       }
@@ -121,6 +121,9 @@ InterpretingMethod <- R6::R6Class("InterpretingMethod",
       as_input_arrays(data, self$converter$input_dim, self$channels_first, "data", call)
     },
 
+    # Can the method work on this `converter`?
+    accepts = function(converter) inherits(converter, "Converter"),
+
     # The name of the values on plots.
     value_name = function() "Relevance",
 
@@ -134,8 +137,8 @@ InterpretingMethod <- R6::R6Class("InterpretingMethod",
     n_copies = 1L,
     of_copies = NULL,
 
-    # Whether the values must add up to the goal by themselves, whether the engine can say what every
-    # layer absorbed, and for every layer whether it may lose something unaccounted for.
+    # Whether the values must add up to the goal by themselves, whether the engine can say what
+    # every layer absorbed, and for every layer whether it may lose something unaccounted for.
     is_exact = function() FALSE,
     has_ledger = function() FALSE,
     lossy = function() logical(length(self$converter$model$modules_list)),
@@ -151,9 +154,11 @@ InterpretingMethod <- R6::R6Class("InterpretingMethod",
       self$result <- lapply(total[selected], `[`, inputs)
       self$decomp_goal <- lapply(total, \(x) if (length(x) > 0) x[[length(inputs) + 1]])
       self$preds <- lapply(total, \(x) if (length(x) > 0) x[[length(inputs) + 2]])
-      if (private$is_exact()) {
-        check_conservation(self, \() self$conservation, private$lossy(), private$call())
-      }
+    },
+
+    # Warns if the values should add up and do not.
+    check_sums = function() {
+      if (private$is_exact() && !any(private$lossy())) check_conservation(self, private$call())
     },
 
     # Per output layer the arrays (data points, ..., nodes) of all inputs, of goals and predictions;
@@ -236,7 +241,7 @@ InterpretingMethod <- R6::R6Class("InterpretingMethod",
         innsight_abort("{.field conservation} cannot be set.", "argument", call = private$call())
       }
       ledger <- if (private$has_ledger()) private$ledger
-      conservation_report(self, ledger, private$lossy(), private$call())
+      conservation_report(self, ledger, private$lossy(), private$is_exact(), private$call())
     }
   )
 )

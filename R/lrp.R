@@ -17,9 +17,12 @@
 #'
 #' @details
 #' Relevance starts as the value of the node; if the last activation is not ignored and is a
-#' sigmoid or softmax, as this value minus 0.5. Relevance passes activations unchanged. A bias takes
-#' part in the denominators but gets no relevance, so that the relevances of a data point add up to
-#' the start value only for models without biases.
+#' sigmoid or softmax, as this value minus 0.5. Relevance passes activations unchanged, a softmax
+#' and a `PReLU` layer among them, and the factors of a product get equal shares of it. `LayerNorm`,
+#' `GroupNorm` and `InstanceNorm` count as linear, with the deviation of the data point held fixed;
+#' the rules apply to them as to other linear layers. A bias takes part in the denominators but gets
+#' no relevance, so that the relevances of a data point add up to the start value only for models
+#' without biases.
 #'
 #' @eval rule_table()
 #' @param rule_name The name of a rule for all layers, or a named list of rules: the names are
@@ -113,7 +116,7 @@ run_lrp <- function(converter, data, ...) LRP$new(converter, data, ...)
 lrp_rules <- function(rule_name, rule_param, call) {
   table <- capabilities()
   rules <- stats::setNames(table$rules, vapply(table$rules, `[[`, "", "name"))
-  layers <- Filter(\(layer) layer$kind %in% c("affine", "selection"), table$layers)
+  layers <- Filter(\(layer) layer$kind %in% c("affine", "selection", "frozen"), table$layers)
   is_for <- \(rule, class) length(rule$layers) == 0 || class %in% rule$layers
 
   default <- list(name = "simple", param = NA_real_)

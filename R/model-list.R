@@ -76,8 +76,28 @@ field_vector <- function(default = NULL) {
 # `bias = NULL` says "no bias"; a bias that is not mentioned at all is more likely forgotten.
 field_bias <- field_vector(function(at) {
   if (!at$given) bad_field(at, "a numeric vector (`bias = NULL` for none)", NULL)
-  numeric(weight_dim(at$done$weight)[1L])
+  numeric(output_channels(at$done))
 })
+
+# A transposed convolution has its outputs on the second axis of the weights, group by group.
+output_channels <- function(layer) {
+  extents <- weight_dim(layer$weight)
+  if (startsWith(layer$type, "ConvTranspose")) extents[2L] * layer$groups else extents[1L]
+}
+
+# Weights of any rank; a vector becomes an array with one axis.
+field_array <- function(required = FALSE) {
+  function(x, at) {
+    if (is.null(x) && !required) {
+      return(NULL)
+    }
+    value <- plain_weight(x)
+    if (is.null(value)) bad_field(at, "a numeric vector or array", x)
+    if (!is.raw(value)) value <- array(value, dim(value) %||% length(value))
+    check_finite(value, at)
+  }
+}
+
 
 field_sizes <- function(n, default = NULL, lower = 1) {
   function(x, at) {
@@ -127,6 +147,21 @@ field_choice <- function(choices, default = NULL) {
   }
 }
 
+# Whole numbers, at least one; absent unless given if that is allowed.
+field_integers <- function(must, lower, required = TRUE) {
+  function(x, at) {
+    if (is.null(x) && !required) {
+      return(NULL)
+    }
+    valid <- is.numeric(x) && checkmate::test_integerish(x, any.missing = FALSE, min.len = 1)
+    if (!valid || !all(x == -1 | x >= lower)) bad_field(at, must, x)
+    as.integer(x)
+  }
+}
+field_axes <- function(required = TRUE) {
+  field_integers("axes: each 2 or more (axis 1 is the batch), or -1 for the last", 2, required)
+}
+
 field_flag <- function(default) {
   function(x, at) {
     if (is.null(x)) x <- default
@@ -157,12 +192,19 @@ field_axis <- function(default = NULL) {
   }
 }
 
+# Names that functions have elsewhere.
+activation_aliases <- c(
+  swish = "silu", hard_silu = "hard_swish", hardswish = "hard_swish",
+  hardsigmoid = "hard_sigmoid", hardtanh = "hard_tanh"
+)
+
 field_activation <- function(x, at) {
   known <- names(capabilities()$activations)
   if (!checkmate::test_string(x)) {
     bad_field(at, "the name of an activation", x,
               paste("Known are", paste(dQuote(known, FALSE), collapse = ", ")))
   }
+  if (x %in% names(activation_aliases)) x <- activation_aliases[[x]]
   if (!x %in% known) {
     innsight_abort(
       c("Layer {at$index} ({at$type}): the activation {.val {x}} is not implemented.",
@@ -174,23 +216,41 @@ field_activation <- function(x, at) {
   x
 }
 
-# Absent unless given, so that lists stay short; the defaults are filled in by engine_spec().
+# Absent unless given, so that lists stay short; the engine knows the defaults.
 field_activation_args <- function(x, at) {
-  if (is.null(x)) {
+  if (length(x) == 0L) {
     return(NULL)
   }
-  known <- c("negative_slope", "beta", "threshold", "dim")
+  activation <- c(at$done$activation_name, at$done$act_name)
+  known <- names(capabilities()$activations[[activation]])
   if (!is.list(x) || !checkmate::test_names(names(x), "unique", subset.of = known)) {
-    bad_field(at, paste("a list with names out of", paste(known, collapse = ", ")), x)
+    bad_field(at, sprintf("a named list of arguments of %s", dQuote(activation, FALSE)), x, paste(
+      "Its arguments:", if (length(known)) paste(known, collapse = ", ") else "none"
+    ))
   }
-  at$field <- "activation_args"
   axis <- field_axis()
   number <- field_number()
   Map(function(value, name) if (name == "dim") axis(value, at) else number(value, at), x, names(x))
 }
 
+# The functions with their arguments in the help page, made from what the engine offers.
+activation_table <- function() {
+  functions <- capabilities()$activations
+  rows <- vapply(names(functions), function(name) {
+    args <- functions[[name]]
+    args <- sprintf("`%s = %s`", names(args), vapply(args, format, "", digits = 3))
+    aliases <- sprintf("`\"%s\"`", names(activation_aliases)[activation_aliases == name])
+    sprintf("| `\"%s\"` | %s | %s |", name, toString(aliases), toString(args))
+  }, "")
+  c("@section Activation functions:",
+    "`activation_args` lists the arguments that differ from the defaults below. The `dim` of a",
+    "softmax is an axis: 2 for channels or features, -1 for the last.", "",
+    "| function | other names | arguments |", "|---|---|---|", unname(rows))
+}
+
 # ---- layer types ----
 
+merging_types <- c("Add", "Multiply", "Concatenate")
 weight_fields <- c("weight", "bias", "gamma", "beta", "run_mean", "run_var")
 padding_modes <- c("zeros", "reflect", "replicate", "circular")
 
@@ -208,6 +268,21 @@ conv_fields <- function(d) {
     )
   )
 }
+conv_transpose_fields <- function(d) {
+  axes <- c("in, out / groups, length", "in, out / groups, height, width")[d]
+  c(
+    list(weight = field_weight(d + 2L, axes), groups = field_sizes(1L, 1L), bias = field_bias),
+    activation_fields,
+    list(
+      stride = field_sizes(d, 1L), padding = field_padding(d), dilation = field_sizes(d, 1L),
+      output_padding = field_sizes(d, 0L, lower = 0)
+    )
+  )
+}
+norm_fields <- function(..., scale = field_vector(function(at) NULL)) {
+  list(..., gamma = scale, beta = scale, eps = field_number(1e-5, lower = 0))
+}
+order_field <- field_choice(c("call", "channels_first", "channels_last"), "call")
 pool_fields <- function(d, ...) {
   list(
     kernel_size = field_sizes(d), strides = field_sizes(d, function(at) at$done$kernel_size),
@@ -219,6 +294,8 @@ layer_fields <- list(
   Dense = c(list(weight = field_weight(2L, "out, in"), bias = field_bias), activation_fields),
   Conv1D = conv_fields(1L),
   Conv2D = conv_fields(2L),
+  ConvTranspose1D = conv_transpose_fields(1L),
+  ConvTranspose2D = conv_transpose_fields(2L),
   MaxPooling1D = pool_fields(1L, dilation = field_sizes(1L, 1L)),
   MaxPooling2D = pool_fields(2L, dilation = field_sizes(2L, 1L)),
   AveragePooling1D = pool_fields(1L, count_include_pad = field_flag(TRUE)),
@@ -230,25 +307,34 @@ layer_fields <- list(
     beta = field_vector(function(at) numeric(at$done$num_features)),
     eps = field_number(lower = 0)
   ),
-  Flatten = list(
-    start_dim = field_axis(2L), end_dim = field_axis(-1L),
-    order = field_choice(c("call", "channels_first", "channels_last"), "call")
+  LayerNorm = norm_fields(axes = field_axes(required = FALSE), scale = field_array()),
+  GroupNorm = norm_fields(num_groups = field_sizes(1L)),
+  InstanceNorm = norm_fields(),
+  Flatten = list(start_dim = field_axis(2L), end_dim = field_axis(-1L), order = order_field),
+  Reshape = list(
+    target = field_integers("a shape (channels first, without batch axis; one may be -1)", 1),
+    order = order_field
   ),
+  Permute = list(axes = field_axes()),
   Padding = list(
     padding = field_margins,
     mode = field_choice(c("constant", "reflect", "replicate", "circular"), "constant"),
     value = field_number(0)
   ),
+  Upsampling1D = list(size = field_sizes(1L)),
+  Upsampling2D = list(size = field_sizes(2L)),
   Concatenate = list(axis = field_axis()),
   Add = list(),
+  Multiply = list(),
+  PReLU = list(weight = field_array(required = TRUE)),
   Activation = list(act_name = field_activation, activation_args = field_activation_args),
   Skipping = list()
 )
 
 type_aliases <- c(Concatenation = "Concatenate")
 # Other spellings of a field, tried where the field itself is missing.
-field_aliases <- c(stride = "strides", strides = "stride", axis = "dim",
-                   act_name = "activation_name")
+field_aliases <- c(stride = "strides", strides = "stride", axis = "dim", axes = "axis",
+                   act_name = "activation_name", num_groups = "groups")
 common_fields <- c("type", "input_layers", "output_layers", "dim_in", "dim_out", "name")
 
 model_entries <- c("input_dim", "input_nodes", "input_names", "output_dim", "output_nodes",
@@ -327,7 +413,7 @@ layer_shapes <- function(x, field, at) {
     return(NULL)
   }
   at$field <- field
-  merges <- field == "dim_in" && at$type %in% c("Add", "Concatenate")
+  merges <- field == "dim_in" && at$type %in% merging_types
   shapes <- as_shapes(x)
   if (is.null(shapes) || (!merges && length(shapes) != 1L)) {
     bad_field(at, "a shape (positive whole numbers, channels first, without batch axis)", x)
@@ -342,14 +428,13 @@ check_lengths <- function(layer, at) {
       bad_field(at, sprintf("of length %d", n), layer[[field]], kind = "shape")
     }
   }
-  if (!is.null(layer$weight)) {
-    need("bias", weight_dim(layer$weight)[1L])
-    if (!is.null(layer$groups) && weight_dim(layer$weight)[1L] %% layer$groups != 0L) {
-      at$field <- "groups"
-      bad_field(at, sprintf("a divisor of the %d output channels", weight_dim(layer$weight)[1L]),
-                layer$groups)
-    }
+  if (!is.null(layer$groups) && weight_dim(layer$weight)[1L] %% layer$groups != 0L) {
+    at$field <- "groups"
+    side <- if (startsWith(layer$type, "ConvTranspose")) "input" else "output"
+    bad_field(at, sprintf("a divisor of the %d %s channels", weight_dim(layer$weight)[1L], side),
+              layer$groups)
   }
+  if (!is.null(layer$bias)) need("bias", output_channels(layer))
   if (layer$type == "BatchNorm") {
     for (field in c("gamma", "beta", "run_mean", "run_var")) need(field, layer$num_features)
     if (!is.raw(layer$run_var) && any(layer$run_var + layer$eps <= 0)) {
@@ -475,7 +560,7 @@ check_graph <- function(net, inputs, outputs, input_nodes, output_nodes, call) {
   }
   for (i in seq_len(n)) {
     type <- net$layers[[i]]$type
-    merges <- type %in% c("Add", "Concatenate")
+    merges <- type %in% merging_types
     if ((merges && length(inputs[[i]]) < 2L) || (!merges && length(inputs[[i]]) != 1L)) {
       need <- if (merges) "at least 2 inputs" else "exactly 1 input"
       fail(x = "Layer {i} ({type}) needs {need}; its {.field input_layers}: {inputs[[i]]}.")

@@ -86,7 +86,7 @@ plot_points <- function(x, data_idx = 1, output_idx = NULL, output_label = NULL,
     } else {
       bars(frame, name, n_boxes)
     }
-    plot + panels(frame) + info_layer(info, image && upright)
+    plot + panels(frame, if (is_global(x)) "." else "data") + info_layer(info, image && upright)
   })
 }
 
@@ -248,7 +248,7 @@ whole_breaks <- function(limits) {
   if (at[2] %in% 2:3) at[-1] else pmax(at, 1)
 }
 
-# Panels: data points in rows, output nodes (and input layers) in columns.
+# Panels: data points in rows (none for global weights), output nodes (and input layers) in columns.
 panels <- function(frame, rows = "data") {
   several <- \(column) length(unique(frame[[column]])) > 1
   columns <- c(
@@ -273,12 +273,14 @@ info_boxes <- function(blocks) {
   first <- !duplicated(vapply(blocks, `[[`, 0, "output"))
   lines <- lapply(blocks[first], function(block) {
     number <- \(x) trimws(formatC(signif(round(x, 8), 4), digits = 4, format = "g"))
-    goal <- ifelse(is.na(block$goal), "", paste0("\nGoal: ", number(block$goal)))
+    line <- \(name, x) ifelse(is.na(x), "", paste0(name, ": ", number(x), "\n"))
     block$value <- array(0, c(nrow(block$pred), 1, ncol(block$pred)))
     block$axes <- list(factor("info"))
     block$scale <- 1 + 0 * block$total
     columns <- plot_columns(block)
-    columns$label <- paste0("Pred.: ", number(block$pred), "\nSum: ", number(block$total), goal)
+    columns$label <- trimws(paste0(
+      line("Pred.", block$pred), line("Sum", block$total), line("Goal", block$goal)
+    ))
     columns[c("data", "model_input", "output_node", "heading", "label")]
   })
   names <- stats::setNames(nm = names(lines[[1]]))

@@ -223,6 +223,9 @@ result_blocks <- function(x, call, rows = NULL, nodes = x$output_idx, transform 
     total <- Reduce(`+`, lapply(new, `[[`, "sum"))
     blocks <- c(blocks, lapply(new, \(block) c(block, list(total = total))))
   }
+  if (length(blocks) == 0) {
+    innsight_abort("{.arg x} must hold a result, but it has no values.", "argument", call = call)
+  }
   blocks
 }
 
@@ -357,7 +360,8 @@ print.summary.InterpretingMethod <- function(x, n = 10, ...) {
   rows <- x$conservation
   layers <- rows$layers
   rows$layers <- NULL
-  cat("Conservation:\n")
+  rows <- rows[!vapply(rows, \(column) all(is.na(column)), NA)]
+  cat(if (is.null(rows$goal)) "Sums:\n" else "Conservation:\n")
   print(utils::head(rows, n), row.names = FALSE, digits = 4)
   if (nrow(rows) > n) {
     cat("... and", nrow(rows) - n, "more rows in `$conservation`\n")

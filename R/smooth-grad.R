@@ -12,9 +12,9 @@
 #' @eval param_doc("ignore_last_act")
 #' @param times_input Multiply every gradient by the noisy data point at which it is taken?
 #' @param n The number of noisy versions of every data point, at least 1.
-#' @param noise_level The standard deviation of the normal noise, relative to the range (maximum minus
-#'   minimum) of all data of an input layer; at least 0. Where the range is 0 it is the standard
-#'   deviation itself.
+#' @param noise_level The standard deviation of the normal noise, relative to the range (maximum
+#'   minus minimum) of all data of an input layer; at least 0. Where the range is 0 it is the
+#'   standard deviation itself.
 #' @eval param_doc("verbose")
 #' @eval param_doc("dtype")
 #'

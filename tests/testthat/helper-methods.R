@@ -61,3 +61,40 @@ draws <- function(plot) {
   on.exit(grDevices::dev.off())
   expect_no_error(print(plot))
 }
+
+with_options <- function(options, code) {
+  old <- options(options)
+  on.exit(options(old))
+  code
+}
+
+# print() with numbers that may differ between machines left out.
+print_rounded <- function(x) {
+  writeLines(gsub("-?[0-9]+\\.[0-9]+(e[-+]?[0-9]+)?", "<number>", utils::capture.output(print(x))))
+}
+
+first_values <- function(method) method$result[[1]][[1]]
+
+rows_of <- function(x, rows) lapply(if (is.list(x)) x else list(x), slice_rows, rows)
+
+# Every method once or more, on data of at least three points, with references out of these.
+every_method <- list(
+  Gradient = run_grad,
+  SmoothGrad = \(converter, x, ...) run_smoothgrad(converter, x, n = 7, ...),
+  IntegratedGradient = \(converter, x, ...) run_intgrad(converter, x, rows_of(x, 2), n = 7, ...),
+  ExpectedGradient = \(converter, x, ...) run_expgrad(converter, x, rows_of(x, 3:1), n = 7, ...),
+  LRP = run_lrp,
+  "LRP epsilon" = \(converter, x, ...) run_lrp(converter, x, rule_name = "epsilon", ...),
+  "LRP alpha_beta" = \(converter, x, ...) run_lrp(converter, x, rule_name = "alpha_beta", ...),
+  DeepLift = \(converter, x, ...) run_deeplift(converter, x, x_ref = rows_of(x, 2), ...),
+  "DeepLift reveal_cancel" = function(converter, x, ...) {
+    run_deeplift(converter, x, rule_name = "reveal_cancel", maxpool = "crossmax", ...)
+  },
+  DeepSHAP = \(converter, x, ...) run_deepshap(converter, x, data_ref = rows_of(x, 3:1), ...),
+  ConnectionWeights = \(converter, x, ...) run_cw(converter, x, times_input = TRUE, ...)
+)
+
+# Runs a method quietly and with a seed of its own, in double precision unless told otherwise.
+run_every <- function(run, converter, data, ..., dtype = "double") {
+  with_seed(11, run(converter, data, ..., dtype = dtype, verbose = FALSE))
+}

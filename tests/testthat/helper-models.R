@@ -114,6 +114,47 @@ all_layers_data <- function(n = 3) {
   with_seed(10, list(random_array(n, 2, 12), random_array(n, 2, 8, 8)))
 }
 
+# The layer types that all_layers_net() does not have: a signal (3 x 6) and an image (2 x 3 x 4) as
+# inputs, one output.
+more_layers_net <- function() {
+  with_seed(11, list(
+    input_dim = list(c(3, 6), c(2, 3, 4)),
+    input_nodes = c(1, 7),
+    output_nodes = 15,
+    layers = list(
+      list(type = "ConvTranspose1D", input_layers = 0, output_layers = 2,
+           weight = random_array(3, 4, 3), bias = rnorm(4), activation_name = "swish", stride = 2,
+           padding = 1, output_padding = 1),                                     # (4, 12)
+      list(type = "GroupNorm", input_layers = 1, output_layers = 3, num_groups = 2,
+           gamma = rnorm(4), beta = rnorm(4)),
+      list(type = "PReLU", input_layers = 2, output_layers = 4, weight = rnorm(4)),
+      list(type = "Upsampling1D", input_layers = 3, output_layers = 5, size = 4), # (4, 48)
+      list(type = "Permute", input_layers = 4, output_layers = 6, axes = c(3, 2)), # (48, 4)
+      list(type = "Reshape", input_layers = 5, output_layers = 11, target = c(4, -1),
+           order = "channels_first"),                                            # (4, 48)
+      list(type = "ConvTranspose2D", input_layers = 0, output_layers = 8, groups = 2,
+           weight = random_array(2, 2, 2, 1), bias = rnorm(4), activation_name = "tanh",
+           stride = c(2, 1)),                                                    # (4, 6, 4)
+      list(type = "InstanceNorm", input_layers = 7, output_layers = 9),
+      list(type = "Upsampling2D", input_layers = 8, output_layers = 10, size = c(1, 2)),
+      list(type = "Reshape", input_layers = 9, output_layers = 11, target = c(4, 48),
+           order = "channels_last"),
+      list(type = "Multiply", input_layers = c(6, 10), output_layers = 12),
+      list(type = "LayerNorm", input_layers = 11, output_layers = 13, axes = 3, gamma = rnorm(48),
+           beta = rnorm(48)),
+      list(type = "Activation", input_layers = 12, output_layers = 14, act_name = "elu",
+           activation_args = list(alpha = 0.5)),
+      list(type = "GlobalPooling", input_layers = 13, output_layers = 15, method = "average"),
+      list(type = "Dense", input_layers = 14, output_layers = -1, weight = random_array(3, 4),
+           bias = rnorm(3), activation_name = "softmax")
+    )
+  ))
+}
+
+more_layers_data <- function(n = 3) {
+  with_seed(12, list(random_array(n, 3, 6), random_array(n, 2, 3, 4)))
+}
+
 # The folder with reference data, where this checkout has one.
 reference_dir <- function() {
   candidates <- c(Sys.getenv("INNSIGHT_REFERENCE"),

@@ -6,7 +6,7 @@ test_that("the engine describes what it can do", {
   names <- vapply(table$rules, function(rule) rule$name, "")
   expect_true(all(c("simple", "epsilon", "alpha_beta", "pass") %in% names))
   expect_true(all(c("relu", "leaky_relu", "softplus", "sigmoid", "softmax", "tanh") %in%
-                    table$activations))
+                    names(table$activations)))
 })
 
 test_that("a dead handle is built again", {
@@ -32,8 +32,9 @@ test_that("every layer type is built, evaluated and explained", {
   plan <- network_plan(converter)
   expect_gt(plan$bytes_per_data_point, 0)
   expect_gt(plan$bytes_per_row, 0)
-  method <- list(name = "gradient", times_input = FALSE, ignore_last_act = TRUE)
-  result <- network_explain(converter, method, x, list(1:3))
+  method <- list(name = "gradient", times_input = FALSE, ignore_last_act = TRUE, first_row = 1,
+                 ledger = FALSE)
+  result <- network_explain(converter, method, x, list(1:3), TRUE, "float", quote(test()))
   expect_identical(dim(result$result[[1]][[2]]), c(3L, 2L, 8L, 8L, 3L))
 })
 

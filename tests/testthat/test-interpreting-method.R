@@ -1,45 +1,51 @@
-test_that("chunks cover every data point and node once and keep to the budget", {
+test_that("chunks cover every data point, copy and node once and keep to the budget", {
+  plan <- list(bytes_per_data_point = 10, bytes_per_row = 4)
+  n_nodes <- c(2, 0, 3)
+  for (n_copies in c(1, 6)) {
+    for (budget in c(14, 20, 31, 100, 1e6)) {
+      chunks <- plan_chunks(7, n_copies, n_nodes, plan, budget)
+      seen <- do.call(rbind, lapply(chunks, function(chunk) {
+        expect_length(chunk$columns, 3)
+        rows <- length(chunk$rows) * length(chunk$copies)
+        expect_lte(rows * (10 + 4 * sum(lengths(chunk$columns))), budget)
+        node <- unlist(Map(\(o, j) if (length(j) > 0) paste(o, j), 1:3, chunk$columns))
+        expand.grid(chunk$rows, chunk$copies, node)
+      }))
+      expect_identical(nrow(seen), as.integer(7 * n_copies * 5))
+      expect_identical(anyDuplicated(seen), 0L)
+    }
+    expect_length(plan_chunks(7, n_copies, n_nodes, plan, 1e6), 1)
+  }
+})
+
+test_that("the parts of chunks make up the whole, and copies add up", {
+  # Per output layer: two inputs, of which one is not connected, and goals; per copy.
+  copies <- lapply(1:6, function(copy) {
+    list(
+      list(random_array(7, 3, 2, 2), NULL, random_array(7, 2)),
+      NULL,
+      list(NULL, random_array(7, 4, 3), random_array(7, 3))
+    )
+  })
+  add <- \(x, y) if (!is.null(x)) x + y
+  sum_up <- \(parts) Reduce(\(x, y) Map(\(a, b) Map(add, a, b), x, y), parts)
+  part_of <- function(chunk) {
+    sum_up(lapply(copies[chunk$copies], function(outputs) {
+      lapply(1:3, function(o) {
+        if (length(chunk$columns[[o]]) > 0) {
+          lapply(outputs[[o]], function(x) {
+            if (!is.null(x)) subset_array(x, chunk$rows, chunk$columns[[o]])
+          })
+        }
+      })
+    }))
+  }
   plan <- list(bytes_per_data_point = 10, bytes_per_row = 4)
   n_nodes <- c(2, 0, 3)
   for (budget in c(14, 20, 31, 100, 1e6)) {
-    chunks <- plan_chunks(7, n_nodes, plan, budget)
-    seen <- do.call(rbind, lapply(chunks, function(chunk) {
-      expect_length(chunk$columns, 3)
-      bytes <- length(chunk$rows) * (10 + 4 * sum(lengths(chunk$columns)))
-      expect_lte(bytes, budget)
-      node <- unlist(Map(\(o, j) if (length(j) > 0) paste(o, j), 1:3, chunk$columns))
-      expand.grid(chunk$rows, node)
-    }))
-    expect_identical(nrow(seen), 7L * 5L)
-    expect_identical(anyDuplicated(seen), 0L)
-  }
-  expect_length(plan_chunks(7, n_nodes, plan, 1e6), 1)
-})
-
-test_that("the parts of chunks make up the whole", {
-  whole <- list(
-    result = list(list(random_array(7, 3, 2, 2), NULL), NULL, list(NULL, random_array(7, 4, 3))),
-    preds = list(random_array(7, 2), NULL, random_array(7, 3)),
-    decomp_goal = list(random_array(7, 2), NULL, random_array(7, 3))
-  )
-  run <- function(chunk) {
-    part <- function(x, o) {
-      if (!is.null(x) && length(chunk$columns[[o]]) > 0) {
-        subset_array(x, chunk$rows, chunk$columns[[o]])
-      }
-    }
-    list(
-      result = lapply(1:3, \(o) if (o != 2) lapply(whole$result[[o]], part, o)),
-      preds = lapply(1:3, \(o) part(whole$preds[[o]], o)),
-      decomp_goal = lapply(1:3, \(o) part(whole$decomp_goal[[o]], o))
-    )
-  }
-  plan <- list(bytes_per_data_point = 10, bytes_per_row = 4)
-  for (budget in c(14, 20, 31, 1e6)) {
-    total <- run_chunks(plan_chunks(7, c(2, 0, 3), plan, budget), 7, c(2, 0, 3), run)
-    expect_identical(total$result[c(1, 3)], whole$result[c(1, 3)])
-    expect_length(total$result[[2]], 0)
-    expect_identical(total[-1], whole[-1])
+    total <- run_chunks(plan_chunks(7, 6, n_nodes, plan, budget), 7, n_nodes, part_of)
+    expect_equal(total[c(1, 3)], sum_up(copies)[c(1, 3)], tolerance = 1e-12)
+    expect_length(total[[2]], 0)
   }
 })
 

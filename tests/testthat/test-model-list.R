@@ -12,15 +12,15 @@ expect_model_error <- function(net, pattern, kind = "model") {
 }
 
 test_that("normalising is idempotent and knows every layer type", {
-  for (net in list(tiny_net(), two_input_net(), all_layers_net())) {
+  for (net in list(tiny_net(), two_input_net(), all_layers_net(), more_layers_net())) {
     once <- normalise_model(net)
     expect_s3_class(once, "innsight_model")
     expect_identical(normalise_model(once), once)
     spec <- engine_spec(once)
     expect_length(spec$spec$layers, length(net$layers))
   }
-  types <- vapply(all_layers_net()$layers, function(layer) layer$type, "")
-  expect_setequal(types, names(layer_fields))
+  layers <- c(all_layers_net()$layers, more_layers_net()$layers)
+  expect_setequal(vapply(layers, function(layer) layer$type, ""), names(layer_fields))
 })
 
 test_that("defaults and short forms are completed", {
@@ -43,6 +43,13 @@ test_that("defaults and short forms are completed", {
   expect_identical(normalise_model(no_bias)$layers[[1]]$bias, numeric(3))
   defaults <- normalise_model(dropped(dropped(all_layers_net(), 6, "mode"), 6, "value"))
   expect_identical(defaults$layers[[6]][c("mode", "value")], list(mode = "constant", value = 0))
+  more <- normalise_model(changed(more_layers_net(), 7, bias = NULL))$layers
+  expect_identical(more[[7]][c("padding", "output_padding", "dilation", "bias")], list(
+    padding = rep(0L, 4), output_padding = c(0L, 0L), dilation = c(1L, 1L), bias = numeric(4)
+  ))
+  expect_identical(more[[12]]$eps, 1e-5)
+  expect_identical(more[[10]]$order, "channels_last")
+  expect_null(more[[8]]$gamma)
 })
 
 test_that("other spellings of types and fields are accepted", {
@@ -62,6 +69,18 @@ test_that("other spellings of types and fields are accepted", {
   net$layers[[1]]$weights <- tiny_net()$layers[[1]]$weight
   expect_identical(normalise_model(net), normalise_model(tiny_net()))
 
+  net <- dropped(dropped(more_layers_net(), 2, "num_groups"), 12, "axes")
+  net$layers[[2]]$groups <- 2
+  net$layers[[12]]$axis <- 3
+  expect_identical(normalise_model(net), normalise_model(more_layers_net()))
+
+  for (alias in names(activation_aliases)) {
+    net <- normalise_model(changed(tiny_net(), 1, activation_name = alias))
+    expect_identical(net$layers[[1]]$activation_name, activation_aliases[[alias]])
+  }
+  expect_true(all(activation_aliases %in% names(capabilities()$activations)))
+  expect_false(any(names(activation_aliases) %in% names(capabilities()$activations)))
+
   net <- dropped(all_layers_net(), 13, "act_name")
   net$layers[[13]]$activation_name <- "tanh"
   expect_identical(normalise_model(net)$layers[[13]]$act_name, "tanh")
@@ -77,13 +96,15 @@ test_that("the engine's specification is complete", {
   expect_identical(layers[[8]]$inputs, c(1L, 7L))
   expect_identical(spec$arrays[[layers[[7]]$weight]], two_input_net()$layers[[7]]$weight)
   expect_identical(dim(spec$arrays[[layers[[4]]$gamma]]), 3L)
-  expect_identical(layers[[10]]$activation, list(
-    name = "softmax", negative_slope = 0.01, beta = 1, threshold = 20, dim = -1L
-  ))
+  expect_identical(layers[[10]]$activation, list(name = "softmax"))
   args <- list(negative_slope = 0.2)
   net <- changed(tiny_net(), 1, activation_name = "leaky_relu", activation_args = args)
   activation <- engine_spec(normalise_model(net))$spec$layers[[1]]$activation
-  expect_identical(activation$negative_slope, 0.2)
+  expect_identical(activation, list(name = "leaky_relu", args = args))
+  more <- engine_spec(normalise_model(more_layers_net()))$spec$layers
+  expect_identical(more[[1]]$activation, list(name = "silu"))
+  expect_identical(more[[2]]$groups, 2L)
+  expect_identical(more[[8]][c("gamma", "beta", "eps")], list(gamma = 0L, beta = 0L, eps = 1e-5))
   pooling <- engine_spec(normalise_model(all_layers_net()))$spec$layers[c(5, 11)]
   expect_identical(vapply(pooling, function(layer) layer$type, ""),
                    c("GlobalAvgPooling", "GlobalMaxPooling"))
@@ -165,7 +186,17 @@ test_that("every field is checked by an error that names layer, field and value"
   expect_model_error(changed(two, 1, bias = 1:2), "length 3", "shape")
   expect_model_error(changed(two, 1, activation_name = 1), "activation_name")
   expect_model_error(changed(two, 1, activation_args = list(slope = 1)), "activation_args")
-  expect_model_error(changed(two, 1, activation_args = list(beta = "a")), "activation_args")
+  expect_model_error(changed(two, 1, activation_args = list(beta = 1)), "\"relu\".*none")
+  args <- function(name, ...) {
+    changed(two, 1, activation_name = name, activation_args = list(...))
+  }
+  expect_model_error(args("softplus", alpha = 1), "\"softplus\".*beta, threshold")
+  expect_model_error(args("softplus", beta = "a"), "activation_args.*\"a\"")
+  expect_model_error(args("softplus", 1), "activation_args")
+  expect_model_error(args("softmax", dim = 1), "activation_args.*axis")
+  expect_silent(normalise_model(args("relu")))
+  expect_error(convert(args("softplus", beta = 0)), "Layer 1.*`beta` = 0",
+               class = "innsight_error_model")
   for (bad in list(0, 1.5, "a", c(1, 1, 1), NA)) {
     expect_model_error(changed(two, 3, stride = bad), "Layer 3 \\(Conv2D\\): stride")
     expect_model_error(changed(two, 3, dilation = bad), "dilation")
@@ -194,6 +225,52 @@ test_that("every field is checked by an error that names layer, field and value"
   expect_model_error(dropped(all, 13, "act_name"), "act_name.*missing")
   expect_model_error(changed(two, 1, dim_in = "4"), "dim_in")
   expect_model_error(changed(two, 1, dim_out = list(3, 3)), "dim_out")
+})
+
+test_that("the fields of the other layer types are checked too", {
+  more <- more_layers_net()
+  expect_model_error(changed(more, 1, weight = matrix(1, 2, 2)), "weight.*in, out / groups, length")
+  expect_model_error(changed(more, 1, bias = 1:3), "length 4", "shape")
+  expect_model_error(changed(more, 7, bias = 1:2), "length 4", "shape")
+  expect_model_error(changed(more, 1, groups = 2), "groups.*3 input channels")
+  expect_model_error(changed(more, 1, output_padding = -1), "output_padding.*at least 0")
+  expect_model_error(changed(more, 1, padding_mode = "reflect"), "does not take.*padding_mode")
+  expect_model_error(dropped(more, 2, "num_groups"), "num_groups.*missing")
+  expect_model_error(changed(more, 2, gamma = diag(2)), "gamma.*numeric vector")
+  expect_model_error(changed(more, 2, eps = -1), "eps")
+  expect_model_error(dropped(more, 3, "weight"), "weight.*missing")
+  expect_model_error(changed(more, 3, weight = "a"), "weight.*\"a\"")
+  expect_model_error(changed(more, 3, weight = c(1, NA)), "weight.*Value 2", "weights")
+  for (bad in list(0, "2", NULL, 1:2, NA)) {
+    expect_model_error(changed(more, 4, size = bad), "Layer 4 \\(Upsampling1D\\): size")
+  }
+  for (bad in list(1, c(2, 0), "2", NULL, NA, integer())) {
+    expect_model_error(changed(more, 5, axes = bad), "Layer 5 \\(Permute\\): axes.*batch")
+  }
+  for (bad in list(0, -2, 1.5, "2", NULL, NA, integer())) {
+    expect_model_error(changed(more, 6, target = bad), "Layer 6 \\(Reshape\\): target.*shape")
+  }
+  expect_model_error(changed(more, 6, order = "hwc"), "order")
+  expect_model_error(changed(more, 12, axes = 1), "axes")
+  expect_model_error(changed(more, 12, gamma = list(1)), "gamma")
+  single <- list(input_dim = 2, input_nodes = 1, output_nodes = 1, layers = list(
+    list(type = "Multiply", input_layers = 0, output_layers = -1)
+  ))
+  expect_model_error(single, "Multiply.*at least 2", "graph")
+
+  # What only the shapes tell is said by the engine.
+  refused <- function(net, pattern, kind = "model") {
+    expect_error(convert(net), pattern, class = paste0("innsight_error_", kind))
+  }
+  refused(changed(more, 1, output_padding = 2), "Layer 1.*`output_padding` = 2 must be less")
+  refused(changed(more, 1, padding = 8), "Layer 1.*takes away all", "shape")
+  refused(changed(more, 2, num_groups = 3), "Layer 2.*must divide the 4 channels")
+  refused(changed(more, 2, gamma = 1:3), "Layer 2.*`gamma` has 3 values", "weights")
+  refused(changed(more, 3, weight = 1:3), "Layer 3.*one a channel", "weights")
+  refused(changed(more, 5, axes = 2), "Layer 5.*each of the axes 2 to 3 once")
+  refused(changed(more, 6, target = c(5, -1)), "Layer 6.*\\(48, 4\\).*\\(5, -1\\)", "shape")
+  refused(changed(more, 10, target = c(2, 96)), "Layer 11.*\\(4, 48\\) and \\(2, 96\\)", "shape")
+  refused(changed(more, 12, gamma = matrix(1, 4, 12)), "Layer 12.*`gamma`.*\\(48\\)", "weights")
 })
 
 test_that("weights that are not finite are an error of their own", {

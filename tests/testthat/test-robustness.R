@@ -51,15 +51,22 @@ test_that("no model list ends the session or hits a bug", {
 
 test_that("no argument of a method or a plot ends the session or hits a bug", {
   converter <- convert(two_input_net())
-  good <- list(converter = converter, data = two_input_data())
+  good <- list(converter = converter, data = two_input_data(2), verbose = FALSE)
   lrp <- run_lrp(converter, two_input_data(), verbose = FALSE)
+  generators <- list(Gradient, SmoothGrad, IntegratedGradient, ExpectedGradient, LRP, DeepLift,
+                     DeepSHAP, ConnectionWeights)
+  arguments <- \(generator) names(formals(generator$public_methods$initialize))
+  # Arguments that are checked in one place are tried with one of the methods each time.
+  shared <- arguments(InterpretingMethod)
   with_seed(2, for (value in odd_values()) {
-    for (arg in setdiff(names(formals(LRP$public_methods$initialize)), "verbose")) {
-      args <- good
-      args[arg] <- list(value)
-      expect_result_or_own_error(call_with(run_lrp, c(args, verbose = FALSE)), paste("LRP", arg))
+    try_argument <- function(generator, arg) {
+      expect_result_or_own_error(call_with(generator$new, good, arg, value),
+                                 paste(generator$classname, arg))
     }
-    expect_result_or_own_error(run_grad(converter, two_input_data(), times_input = value), "grad")
+    for (generator in generators) {
+      for (arg in setdiff(arguments(generator), shared)) try_argument(generator, arg)
+    }
+    for (arg in shared) try_argument(pick(Filter(\(g) arg %in% arguments(g), generators)), arg)
     expect_result_or_own_error(get_result(lrp, value), "get_result")
     expect_result_or_own_error(predict(converter, value), "predict")
     for (arg in c("data_idx", "output_idx", "output_label", "aggr_channels", "as_plotly",
@@ -71,6 +78,24 @@ test_that("no argument of a method or a plot ends the session or hits a bug", {
                   "ref_data_idx", "preprocess_FUN", "individual_data_idx", "individual_max")) {
       expect_result_or_own_error(call_with(plot_global, list(lrp), arg, value),
                                  paste("plot_global", arg))
+    }
+  })
+})
+
+test_that("no argument of a model-agnostic method ends the session or hits a bug", {
+  x <- agnostic_data(4, 3)
+  goods <- list(
+    list(model = dense_net(c(3, 2), "tanh"), data = x, data_ref = x),
+    list(model = NULL, data = x, data_ref = x, pred_fun = interacting)
+  )
+  shap_args <- setdiff(names(formals(SHAP$public_methods$initialize)), "...")
+  with_seed(3, for (value in odd_values()) {
+    for (arg in c(shap_args, "nsim", "n_coalitions")) {
+      expect_result_or_own_error(call_with(run_shap, pick(goods), arg, value), paste("SHAP", arg))
+    }
+    for (arg in c("output_type", "engine", names(lime_settings(list(), NULL)))) {
+      args <- c(pick(goods), output_type = "regression", n_permutations = 20)
+      expect_result_or_own_error(call_with(run_lime, args, arg, value), paste("LIME", arg))
     }
   })
 })

@@ -6,19 +6,27 @@
 //!
 //! | kind | members | what a method needs of it |
 //! |---|---|---|
-//! | [`Affine`](layers::Affine), z = W x + b | dense, convolution, means over windows, batch norm, add | `apply(x, part)`, `pullback(s, part)` = Wᵀ s, for a [`Part`](layers::Part) of the weights, and the bias |
-//! | [`Pointwise`](layers::Pointwise) | activation functions | f and the product with its Jacobian |
+//! | [`Affine`](layers::Affine), z = W x + b | dense, convolution and its transpose, means over windows, batch norm, add | `apply(x, part)`, `pullback(s, part)` = Wᵀ s, for a [`Part`](layers::Part) of the weights, and the bias |
+//! | [`Nonlinear`](layers::Nonlinear) | activation functions, layer and group norm, products | f, the product with its Jacobian, and with multipliers M for which M Δx = Δy exactly |
 //! | [`Selection`](layers::Selection) | max pooling, local and global | which cell won, and the mean over the same windows |
-//! | [`Structural`](layers::Structural) | flatten, pad, concatenate, skip | the way there and back |
+//! | [`Structural`](layers::Structural) | flatten, reshape, permute, pad, upsample, concatenate, skip | the way there and back |
 //!
 //! The gradient is the pullback at every layer. LRP is x ⊙ Wᵀ (r / z) at the affine layers, with the
-//! parts of W that the [rule](rules) asks for, and leaves the others alone.
+//! parts of W that the [rule](rules) asks for; a norm is affine once its deviation is held fixed, and all
+//! else passes relevance on. DeepLift is the pullback with multipliers in place of Jacobians, two of
+//! them under reveal-cancel. Connection weights are the pullback alone. Integrated and expected
+//! gradients and SmoothGrad are means of gradients at some [points](methods::Points).
+//!
+//! A method that conserves a sum can be asked for a ledger: [`methods::explain`] then compares what
+//! arrives at every layer with what leaves it.
 //!
 //! # Rows
 //! The first axis of every tensor counts rows. The values of a forward pass have one row a sample. The
 //! signals that travel back have one row a (sample, target) pair, a sample's targets side by side: ten
-//! output nodes are ten times the rows of one kernel call, never an axis or a loop of their own, and
-//! what depends on the sample alone (values, denominators) is computed once and broadcast.
+//! output nodes are ten times the rows of one kernel call, never an axis or a loop of their own. So are
+//! the copies that a method makes of a sample: noisy ones, points of a path, pairs with references;
+//! their rows are (sample, copy, target). What depends on the sample alone (values, denominators) is
+//! computed once and broadcast.
 //!
 //! # Where things are
 //! - [`model`]: what a network is before it is built; the R package's documented list.

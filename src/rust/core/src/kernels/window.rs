@@ -66,7 +66,27 @@ impl Axis {
         }
     }
 
-    fn check(&self) -> Result<()> {
+    /// The windows of which there is one for every cell of `self`, over an axis that is as long as a
+    /// transposed convolution makes it, and the cells behind it that no window reaches.
+    ///
+    /// # Errors
+    /// [`Kind::Model`] if a setting is zero or too large, [`Kind::Shape`] if no cell is left.
+    pub fn transposed(&self, output_padding: usize) -> Result<(Self, usize)> {
+        self.check_settings()?;
+        let [before, after] = self.padding;
+        let padding = [before, after.saturating_sub(output_padding)];
+        let reach = (self.input - 1) * self.stride + self.extent();
+        match reach.checked_sub(padding[0] + padding[1]) {
+            None | Some(0) => Err(Kind::Shape.error(format!(
+                "`padding` takes away all of the {reach} cells that the convolution makes"
+            ))),
+            Some(input) => {
+                Ok((Self { input, padding, ..*self }, output_padding.saturating_sub(after)))
+            }
+        }
+    }
+
+    fn check_settings(&self) -> Result<()> {
         let [before, after] = self.padding;
         if [self.kernel, self.stride, self.dilation].contains(&0) {
             return Err(Kind::Model.error("kernel size, stride and dilation must be at least 1"));
@@ -77,6 +97,12 @@ impl Axis {
                 Kind::Model.error("kernel size, stride, dilation and padding must be below 2^31")
             );
         }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<()> {
+        self.check_settings()?;
+        let [before, after] = self.padding;
         if self.extent() > self.input + before + after {
             return Err(Kind::Shape.error(format!(
                 "the window spans {} cells, but the input has {} with its padding",

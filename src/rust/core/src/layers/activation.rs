@@ -13,6 +13,7 @@ use super::softmax::{LogSoftmax, Softmax};
 use super::{single, Built, Context, Layer, Nonlinear, Settings, Shape};
 use crate::error::{Kind, Result};
 use crate::kernels::Kernels;
+use crate::tensor::largest;
 
 /// A function by name, with the arguments that differ from their defaults; see [`ACTIVATIONS`].
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -107,12 +108,16 @@ impl Activation {
             let zero = ["beta", "slope"].contains(&arg.as_str()) && *value == 0.0;
             let refused = if !known.contains(&arg.as_str()) {
                 format!("has no argument `{arg}` (its arguments: {})", known.join(", "))
-            } else if zero || !value.is_finite() {
+            } else if zero || value.is_nan() || value.abs() > largest::<B>() {
                 format!("cannot have `{arg}` = {value}")
             } else {
                 continue;
             };
             return Err(Kind::Model.error(format!("activation '{}' {refused}", self.name)));
+        }
+        let value = |arg: &str, default| self.args.get(arg).copied().unwrap_or(default);
+        if self.name == "hard_tanh" && value("min_val", -1.0) >= value("max_val", 1.0) {
+            return Err(Kind::Model.error("activation 'hard_tanh' needs `min_val` below `max_val`"));
         }
         Ok(self.function(shape.len())?.map(|layer| Built {
             layer: Layer::Nonlinear(layer),

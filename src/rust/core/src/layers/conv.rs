@@ -44,23 +44,9 @@ impl<const D: usize> Settings for Conv<D> {
         }
         let (channels, input) = plane::<D>(inputs)?;
         let shape = context.shape_of("weight", self.weight)?;
-        let (outputs, group_channels, kernel) = match shape {
-            [outputs, channels, kernel @ ..] if kernel.len() == D => (*outputs, *channels, kernel),
-            _ => {
-                let axes = ["(outputs, channels, length)", "(outputs, channels, height, width)"];
-                return Err(Kind::Weights.error(format!(
-                    "`weight` must be an array {}, not {}",
-                    axes[D - 1],
-                    show(shape)
-                )));
-            }
-        };
+        let (outputs, group_channels, kernel) = kernel::<D>(shape, ["outputs", "channels"])?;
         let groups = self.groups;
-        if groups == 0 || outputs % groups != 0 || channels % groups != 0 {
-            return Err(Kind::Model.error(format!(
-                "`groups` = {groups} must divide the {channels} input and {outputs} output channels"
-            )));
-        }
+        check_groups(groups, channels, outputs)?;
         if group_channels * groups != channels {
             return Err(Kind::Shape.error(format!(
                 "`weight` {} with `groups` = {groups} takes {} input channels, but {channels} arrive {}",
@@ -94,13 +80,40 @@ impl<const D: usize> Settings for Conv<D> {
     }
 }
 
-struct Layer<B: Kernels> {
-    weight: Weights<B>,
-    bias: Option<Tensor<B>>,
-    window: Window,
-    groups: usize,
-    input: Shape,
-    output: Shape,
+/// The first two extents of the weights, which count `first` and `second`, and those of the kernel.
+pub(super) fn kernel<'a, const D: usize>(
+    shape: &'a [usize],
+    [first, second]: [&str; 2],
+) -> Result<(usize, usize, &'a [usize])> {
+    match shape {
+        [a, b, kernel @ ..] if kernel.len() == D => Ok((*a, *b, kernel)),
+        _ => {
+            let axes = ["length", "height, width"][D - 1];
+            Err(Kind::Weights.error(format!(
+                "`weight` must be an array ({first}, {second}, {axes}), not {}",
+                show(shape)
+            )))
+        }
+    }
+}
+
+/// Fails where the channels do not fall into so many groups.
+pub(super) fn check_groups(groups: usize, channels: usize, outputs: usize) -> Result<()> {
+    if groups == 0 || !outputs.is_multiple_of(groups) || !channels.is_multiple_of(groups) {
+        return Err(Kind::Model.error(format!(
+            "`groups` = {groups} must divide the {channels} input and {outputs} output channels"
+        )));
+    }
+    Ok(())
+}
+
+pub(super) struct Layer<B: Kernels> {
+    pub weight: Weights<B>,
+    pub bias: Option<Tensor<B>>,
+    pub window: Window,
+    pub groups: usize,
+    pub input: Shape,
+    pub output: Shape,
 }
 
 impl<B: Kernels> Affine<B> for Layer<B> {

@@ -49,7 +49,12 @@ impl<B: Kernels, F: Elementwise<B>> Nonlinear<B> for Cellwise<F> {
 }
 
 /// `below` where x ≤ bound, `above` where x > bound.
-fn switch<B: Kernels>(x: Tensor<B>, bound: f64, below: Tensor<B>, above: Tensor<B>) -> Tensor<B> {
+pub(super) fn switch<B: Kernels>(
+    x: Tensor<B>,
+    bound: f64,
+    below: Tensor<B>,
+    above: Tensor<B>,
+) -> Tensor<B> {
     below.where_one(x.above(bound), above)
 }
 

@@ -3,11 +3,11 @@
 use serde::Deserialize;
 
 use super::concatenate::axis;
-use super::{show, single, Built, Context, Settings, Shape, Structural};
+use super::reshape::Regrouped;
+use super::{show, single, Built, Context, Settings, Shape};
 use crate::error::{Kind, Result};
 use crate::kernels::Kernels;
 use crate::model::Order;
-use crate::tensor::Tensor;
 
 /// Axes `start_dim` to `end_dim` as one.
 #[derive(Debug, Clone, Deserialize)]
@@ -17,7 +17,7 @@ pub struct Flatten {
     /// Likewise, or -1 for the last axis.
     end_dim: i64,
     /// Whether channels come first or last in the result.
-    pub(super) order: Order,
+    order: Order,
 }
 
 impl Settings for Flatten {
@@ -31,8 +31,7 @@ impl Settings for Flatten {
                 self.start_dim, self.end_dim
             )));
         }
-        let order = if self.order == Order::Call { context.order } else { self.order };
-        let channels_last = order == Order::ChannelsLast && start == 0 && end > 0;
+        let channels_last = context.channels_last(self.order) && start == 0 && end > 0;
         if channels_last && end + 1 < input.len() {
             return Err(Kind::Model.error(format!(
                 "with channels last, all axes of {} or none with the channels can be flattened",
@@ -42,36 +41,13 @@ impl Settings for Flatten {
         let mut shape = input[..start].to_vec();
         shape.push(input[start..=end].iter().product());
         shape.extend(&input[end + 1..]);
-        Ok(vec![Built::structural(Layer { input, output: shape.clone(), channels_last }, shape)])
-    }
-}
-
-struct Layer {
-    input: Shape,
-    output: Shape,
-    channels_last: bool,
-}
-
-impl<B: Kernels> Structural<B> for Layer {
-    fn apply(&self, x: &[Tensor<B>]) -> Tensor<B> {
-        let x = x[0].clone();
-        let x = if self.channels_last {
-            let axes: Vec<usize> = [0].into_iter().chain(2..=self.input.len()).chain([1]).collect();
-            x.permute(&axes)
-        } else {
-            x
-        };
-        x.reshape_rows(&self.output)
+        Ok(vec![Built::structural(
+            Regrouped { input, output: shape.clone(), channels_last },
+            shape,
+        )])
     }
 
-    fn pullback(&self, s: Tensor<B>) -> Vec<Tensor<B>> {
-        if !self.channels_last {
-            return vec![s.reshape_rows(&self.input)];
-        }
-        let rank = self.input.len();
-        let mut rotated = self.input[1..].to_vec();
-        rotated.push(self.input[0]);
-        let axes: Vec<usize> = [0, rank].into_iter().chain(1..rank).collect();
-        vec![s.reshape_rows(&rotated).permute(&axes)]
+    fn follows_layout(&self) -> bool {
+        self.order == Order::Call
     }
 }

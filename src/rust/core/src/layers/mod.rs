@@ -9,6 +9,7 @@ mod avg_pool;
 mod batch_norm;
 mod concatenate;
 mod conv;
+mod conv_transpose;
 mod dense;
 mod elementwise;
 mod flatten;
@@ -17,7 +18,11 @@ mod max_pool;
 mod multiply;
 mod norm;
 mod padding;
+mod permute;
+mod prelu;
+mod reshape;
 mod softmax;
+mod upsampling;
 mod windows;
 
 use std::cell::OnceCell;
@@ -305,6 +310,12 @@ impl<B: Kernels> Context<'_, B> {
         })
     }
 
+    /// Whether cells are counted in this order with the channel axis last.
+    fn channels_last(&self, order: Order) -> bool {
+        let order = if order == Order::Call { self.order } else { order };
+        order == Order::ChannelsLast
+    }
+
     /// A bias, `None` for number 0.
     fn bias(&self, index: usize, shape: &[usize]) -> Result<Option<Tensor<B>>> {
         (index > 0).then(|| self.weights("bias", index, shape)).transpose()
@@ -316,6 +327,11 @@ trait Settings {
     /// Builds the layer for operands of the given extents. A type that stands for several layers
     /// (padding, convolution, activation) gives a chain of them.
     fn build<B: Kernels>(&self, context: &Context<B>, inputs: &[Shape]) -> Result<Vec<Built<B>>>;
+
+    /// Whether the layer depends on the layout of a call's data.
+    fn follows_layout(&self) -> bool {
+        false
+    }
 }
 
 /// A layer type as the user's list knows it.
@@ -325,7 +341,8 @@ pub struct Type {
     pub name: &'static str,
     /// The class that `print` shows and that LRP's rules are given by.
     pub class: &'static str,
-    /// One of the four kinds of [`Layer`].
+    /// One of the four kinds of [`Layer`]; `frozen` is a nonlinear one with an affine form at x, to
+    /// which rules apply.
     pub kind: &'static str,
     /// Other names for the class.
     pub aliases: &'static [&'static str],
@@ -363,6 +380,13 @@ macro_rules! layers {
                     $(Op::$name(settings) => settings.build(context, inputs),)*
                 }
             }
+
+            /// Whether the layer depends on the layout of a call's data.
+            pub fn follows_layout(&self) -> bool {
+                match self {
+                    $(Op::$name(settings) => settings.follows_layout(),)*
+                }
+            }
         }
 
         /// Every layer type.
@@ -378,34 +402,34 @@ macro_rules! layers {
 }
 
 layers! {
-//  type              kind       class               other names of the class  settings
-    Dense:            affine     "Dense_Layer"                                => dense::Dense;
-    Conv1D:           affine     "Conv1D_Layer"                               => conv::Conv<1>;
-    Conv2D:           affine     "Conv2D_Layer"                               => conv::Conv<2>;
-    MaxPooling1D:     selection  "MaxPool1D_Layer"   | "MaxPool1D"            => max_pool::MaxPooling<1>;
-    MaxPooling2D:     selection  "MaxPool2D_Layer"   | "MaxPool2D"            => max_pool::MaxPooling<2>;
-    AveragePooling1D: affine     "AvgPool1D_Layer"   | "AvgPool1D"            => avg_pool::AveragePooling<1>;
-    AveragePooling2D: affine     "AvgPool2D_Layer"   | "AvgPool2D"            => avg_pool::AveragePooling<2>;
-    GlobalAvgPooling: affine     "GlobalAvgPooling"  | "GlobalAveragePooling" => avg_pool::GlobalAverage;
-    GlobalMaxPooling: selection  "GlobalMaxPooling"                           => max_pool::GlobalMax;
-    BatchNorm:        affine     "BatchNorm_Layer"   | "BatchNormalization"   => batch_norm::BatchNorm;
-    Flatten:          structural "Flatten_Layer"                              => flatten::Flatten;
-    Padding:          structural "Padding_Layer"                              => padding::Padding;
-    Concatenate:      structural "Concatenate_Layer" | "Concatenation"        => concatenate::Concatenate;
-    LayerNorm:        nonlinear  "LayerNorm_Layer"   | "LayerNormalization"   => norm::LayerNorm;
-    GroupNorm:        nonlinear  "GroupNorm_Layer"   | "GroupNormalization"   => norm::GroupNorm;
-    InstanceNorm:     nonlinear  "InstanceNorm_Layer"                         => norm::InstanceNorm;
-    Add:              affine     "Adding_Layer"      | "Adding"               => add::Add;
-    Multiply:         nonlinear  "Multiply_Layer"    | "Multiplying_Layer"    => multiply::Multiply;
-    Skipping:         structural "Skipping_Layer"                             => identity::Identity;
-    Activation:       nonlinear  "Activation"                                 => activation::ActivationLayer;
-}
-
-impl Op {
-    /// Whether the layer depends on the layout of a call's data.
-    pub fn follows_layout(&self) -> bool {
-        matches!(self, Op::Flatten(flatten) if flatten.order == Order::Call)
-    }
+//  type              kind       class                   other names                 settings
+    Dense:            affine     "Dense_Layer"                                    => dense::Dense;
+    Conv1D:           affine     "Conv1D_Layer"                                   => conv::Conv<1>;
+    Conv2D:           affine     "Conv2D_Layer"                                   => conv::Conv<2>;
+    ConvTranspose1D:  affine     "ConvTranspose1D_Layer"                          => conv_transpose::ConvTranspose<1>;
+    ConvTranspose2D:  affine     "ConvTranspose2D_Layer"                          => conv_transpose::ConvTranspose<2>;
+    MaxPooling1D:     selection  "MaxPool1D_Layer"       | "MaxPool1D"            => max_pool::MaxPooling<1>;
+    MaxPooling2D:     selection  "MaxPool2D_Layer"       | "MaxPool2D"            => max_pool::MaxPooling<2>;
+    AveragePooling1D: affine     "AvgPool1D_Layer"       | "AvgPool1D"            => avg_pool::AveragePooling<1>;
+    AveragePooling2D: affine     "AvgPool2D_Layer"       | "AvgPool2D"            => avg_pool::AveragePooling<2>;
+    GlobalAvgPooling: affine     "GlobalAvgPooling"      | "GlobalAveragePooling" => avg_pool::GlobalAverage;
+    GlobalMaxPooling: selection  "GlobalMaxPooling"                               => max_pool::GlobalMax;
+    BatchNorm:        affine     "BatchNorm_Layer"       | "BatchNormalization"   => batch_norm::BatchNorm;
+    Flatten:          structural "Flatten_Layer"                                  => flatten::Flatten;
+    Reshape:          structural "Reshape_Layer"                                  => reshape::Reshape;
+    Permute:          structural "Permute_Layer"                                  => permute::Permute;
+    Padding:          structural "Padding_Layer"                                  => padding::Padding;
+    Upsampling1D:     structural "Upsampling1D_Layer"                             => upsampling::Upsampling<1>;
+    Upsampling2D:     structural "Upsampling2D_Layer"                             => upsampling::Upsampling<2>;
+    Concatenate:      structural "Concatenate_Layer"     | "Concatenation"        => concatenate::Concatenate;
+    LayerNorm:        frozen     "LayerNorm_Layer"       | "LayerNormalization"   => norm::LayerNorm;
+    GroupNorm:        frozen     "GroupNorm_Layer"       | "GroupNormalization"   => norm::GroupNorm;
+    InstanceNorm:     frozen     "InstanceNorm_Layer"                             => norm::InstanceNorm;
+    Add:              affine     "Adding_Layer"          | "Adding"               => add::Add;
+    Multiply:         nonlinear  "Multiply_Layer"        | "Multiplying_Layer"    => multiply::Multiply;
+    PReLU:            nonlinear  "PReLU_Layer"                                    => prelu::PRelu;
+    Skipping:         structural "Skipping_Layer"                                 => identity::Identity;
+    Activation:       nonlinear  "Activation"                                     => activation::ActivationLayer;
 }
 
 /// The type of an activation function that stands behind another layer.

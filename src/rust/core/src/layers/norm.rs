@@ -22,8 +22,8 @@ pub struct LayerNorm {
     /// Likewise.
     beta: usize,
     eps: f64,
-    /// Counted from 1 with the batch axis as 1.
-    axes: Vec<i64>,
+    /// Counted from 1 with the batch axis as 1; all of the input's if there are none.
+    axes: Option<Vec<i64>>,
 }
 
 /// Over the channels of a group and all spatial axes.
@@ -50,27 +50,37 @@ pub struct InstanceNorm {
 impl Settings for LayerNorm {
     fn build<B: Kernels>(&self, context: &Context<B>, inputs: &[Shape]) -> Result<Vec<Built<B>>> {
         let shape = single(inputs)?;
-        let mut normed = Vec::new();
-        for &given in &self.axes {
-            let axis = axis(given, shape.len(), "axes")?;
-            if normed.contains(&axis) {
-                return Err(Kind::Model.error(format!("`axes` names axis {given} twice")));
+        let mut normed: Vec<usize> = match &self.axes {
+            None => (0..shape.len()).collect(),
+            Some(axes) => {
+                axes.iter().map(|&given| axis(given, shape.len(), "axes")).collect::<Result<_>>()?
             }
-            normed.push(axis);
-        }
+        };
         normed.sort_unstable();
+        if normed.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(Kind::Model.error("`axes` names an axis twice"));
+        }
         if normed.is_empty() {
             return Err(Kind::Model.error("`axes` must name at least one axis"));
         }
         let others = (0..shape.len()).filter(|axis| !normed.contains(axis));
         let order: Vec<usize> = others.chain(normed.iter().copied()).collect();
-        let size = normed.iter().map(|&axis| shape[axis]).product();
+        let extents: Shape = normed.iter().map(|&axis| shape[axis]).collect();
+        let size = extents.iter().product();
         let lines = Lines { shape: shape.clone(), order, size };
         let column = |field: &str, index: usize, default: f64| -> Result<Tensor<B>> {
-            match index {
-                0 => Ok(Tensor::full(&[1, 1, size], default, context.device)),
-                _ => context.weights(field, index, &[1, 1, size]),
+            if index == 0 {
+                return Ok(Tensor::full(&[1, 1, size], default, context.device));
             }
+            let given = context.shape_of(field, index)?;
+            if given != extents.as_slice() && *given != [size] {
+                return Err(Kind::Weights.error(format!(
+                    "`{field}` must have the extents of the axes that are normalised, {}, not {}",
+                    show(&extents),
+                    show(given)
+                )));
+            }
+            context.weights(field, index, &[1, 1, size])
         };
         let (gamma, beta) = (column("gamma", self.gamma, 1.0)?, column("beta", self.beta, 0.0)?);
         norm(lines, gamma, beta, self.eps)
@@ -177,9 +187,10 @@ struct Norm<B: Kernels> {
 }
 
 impl<B: Kernels> Norm<B> {
-    /// √(mean(c²) + ε) of every line.
+    /// √(mean(c²) + ε) of every line; 1 where it is zero, since all of the line is zero then.
     fn deviation(&self, centered: Tensor<B>) -> Tensor<B> {
-        self.lines.mean(centered.clone() * centered).add_scalar(self.eps).sqrt()
+        let variance = self.lines.mean(centered.clone() * centered).add_scalar(self.eps);
+        variance.sqrt().fill_zeros(1.0)
     }
 }
 

@@ -31,20 +31,28 @@ pub(super) struct Sliding<'a, const D: usize> {
     pub ceil_mode: bool,
 }
 
+/// Fails where a setting does not have the number of values wanted.
+pub(super) fn check_axes(field: &str, values: &[usize], wanted: usize) -> Result<()> {
+    if values.len() != wanted {
+        return Err(
+            Kind::Model.error(format!("`{field}` needs {wanted} values, not {}", values.len()))
+        );
+    }
+    Ok(())
+}
+
 impl<const D: usize> Sliding<'_, D> {
     /// The windows over a plane of these extents.
     pub(super) fn over(&self, plane: [usize; 2]) -> Result<Window> {
-        for (field, values, wanted) in [
-            ("kernel_size", self.kernel, D),
-            ("stride", self.stride, D),
-            ("dilation", self.dilation, D),
-            ("padding", self.padding, 2 * D),
-        ] {
-            if values.len() != wanted {
-                return Err(Kind::Model
-                    .error(format!("`{field}` needs {wanted} values, not {}", values.len())));
-            }
-        }
+        Window::new(self.axes(plane)?)
+    }
+
+    /// The same by axis, not yet checked.
+    pub(super) fn axes(&self, plane: [usize; 2]) -> Result<[Axis; 2]> {
+        check_axes("kernel_size", self.kernel, D)?;
+        check_axes("stride", self.stride, D)?;
+        check_axes("dilation", self.dilation, D)?;
+        check_axes("padding", self.padding, 2 * D)?;
         // The height of a signal has none of the values.
         let axis = |i: usize| match (i + D).checked_sub(2) {
             None => Axis::trivial(plane[i]),
@@ -57,6 +65,6 @@ impl<const D: usize> Sliding<'_, D> {
                 ceil_mode: self.ceil_mode,
             },
         };
-        Window::new([axis(0), axis(1)])
+        Ok([axis(0), axis(1)])
     }
 }

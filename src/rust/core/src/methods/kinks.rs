@@ -46,9 +46,10 @@ pub fn kinks<B: Kernels>(
             places.dedup_by(|b, a| *b - *a < gap && *b != 1.0);
             if places.len() - 1 > limit {
                 return Err(Kind::Argument.error(format!(
-                    "The path from the reference to a data point has more than {limit} kinks, which \
-                     is too many to integrate exactly\nTake a quadrature: \
-                     integration = \"riemann_middle\""
+                    "The path from the reference to a data point has more kinks than {limit}, which \
+                     is too many to integrate exactly{}\nTake a quadrature: \
+                     integration = \"riemann_middle\"",
+                    if limit < MAX_KINKS { " in the memory that innsight.memory allows" } else { "" }
                 )));
             }
             tape = at(&places)?;

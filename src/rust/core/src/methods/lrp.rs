@@ -22,9 +22,9 @@ pub struct Choice {
 /// A rule for every class of layers.
 pub struct LrpRules<B: Kernels> {
     /// By class.
-    rules: Vec<(&'static str, Box<dyn Rule<B>>)>,
+    rules: Vec<(&'static str, Rule<B>)>,
     /// For all other classes.
-    default: Box<dyn Rule<B>>,
+    default: Rule<B>,
     /// Classes whose rule is for them alone and stands above `winner_takes_all`.
     special: Vec<&'static str>,
     winner_takes_all: bool,
@@ -71,8 +71,8 @@ impl<B: Kernels> LrpRules<B> {
         self.winner_takes_all && !self.special.contains(&class)
     }
 
-    fn rule(&self, class: &str) -> &dyn Rule<B> {
-        self.rules.iter().find(|(c, _)| *c == class).map_or(&*self.default, |(_, rule)| &**rule)
+    fn rule(&self, class: &str) -> &Rule<B> {
+        self.rules.iter().find(|(c, _)| *c == class).map_or(&self.default, |(_, rule)| rule)
     }
 }
 
@@ -109,7 +109,7 @@ impl<B: Kernels> Lrp<'_, B> {
     ) -> Vec<Tensor<B>> {
         let x = &self.tape.operands(node);
         let place = Place { layer, x, z, books: self.books.as_ref() };
-        self.rules.rule(node.layer_type.class).relevance(&place, r)
+        self.rules.rule(node.layer_type.class)(&place, r)
     }
 }
 

@@ -3,10 +3,11 @@
 
 mod alpha_beta;
 mod epsilon;
-mod flat;
+mod equal;
 mod pass;
 mod simple;
 mod ties;
+mod uniform;
 
 use std::cell::RefCell;
 
@@ -80,13 +81,23 @@ impl<B: Kernels> Place<'_, B> {
         let pulled = self.layer.pullback(s, part).into_iter();
         pulled.zip(x).map(|(c, x)| c.mul_samples(x)).collect()
     }
+
+    /// R_i = Σ_j R_j / (number of inputs of j), whatever the values are.
+    fn share_equally(&self, r: Tensor<B>) -> Vec<Tensor<B>> {
+        let one_row = |x: &Tensor<B>| {
+            let mut shape = x.shape();
+            shape[0] = 1;
+            Tensor::full(&shape, 1.0, &x.device())
+        };
+        let ones: Vec<_> = self.x.iter().map(one_row).collect();
+        let counts = self.layer.apply(&ones, Part::Ones);
+        self.layer.pullback(r / counts, Part::Ones)
+    }
 }
 
-/// A rule with its parameter.
-pub trait Rule<B: Kernels> {
-    /// The relevance of every operand, from that of the output, one row a (sample, target) pair.
-    fn relevance(&self, place: &Place<B>, r: Tensor<B>) -> Vec<Tensor<B>>;
-}
+/// A rule with its parameter: the relevance of every operand, from that of the output, one row a
+/// (sample, target) pair.
+pub type Rule<B> = Box<dyn Fn(&Place<B>, Tensor<B>) -> Vec<Tensor<B>>>;
 
 /// What a user can know of a rule.
 #[derive(Debug, Clone, Copy)]
@@ -115,17 +126,18 @@ pub struct Parameter {
 }
 
 macro_rules! rules {
-    ($($rule:path),* $(,)?) => {
+    ($($rule:ident),* $(,)?) => {
         /// Every rule.
-        pub const RULES: &[Info] = &[$(<$rule>::INFO),*];
+        pub const RULES: &[Info] = &[$($rule::INFO),*];
 
         /// The rule of this name; `parameter` is `None` for the default.
         ///
         /// # Errors
         /// [`Kind::Rule`] if there is no such rule or the parameter lies out of its range.
-        pub fn rule<B: Kernels>(name: &str, parameter: Option<f64>) -> Result<Box<dyn Rule<B>>> {
-            $(if name == <$rule>::INFO.name {
-                return Ok(Box::new(<$rule>::new(checked(&<$rule>::INFO, parameter)?)));
+        pub fn rule<B: Kernels>(name: &str, parameter: Option<f64>) -> Result<Rule<B>> {
+            $(if name == $rule::INFO.name {
+                let parameter = checked(&$rule::INFO, parameter)?;
+                return Ok(Box::new(move |place, r| $rule::relevance(place, parameter, r)));
             })*
             let names: Vec<_> = RULES.iter().map(|rule| rule.name).collect();
             Err(Kind::Rule.error(format!("There is no rule '{name}', but {}", names.join(", "))))
@@ -133,15 +145,7 @@ macro_rules! rules {
     };
 }
 
-rules! {
-    simple::Simple,
-    epsilon::Epsilon,
-    alpha_beta::AlphaBeta,
-    pass::Pass,
-    flat::Equal,
-    flat::Uniform,
-    ties::Ties,
-}
+rules! { simple, epsilon, alpha_beta, pass, equal, uniform, ties }
 
 fn checked(info: &Info, given: Option<f64>) -> Result<f64> {
     let Some(Parameter { name, default, lower, upper }) = info.parameter else {

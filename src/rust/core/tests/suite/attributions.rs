@@ -242,7 +242,9 @@ fn rules_are_checked() {
     };
     assert_eq!(choice("BatchNorm", "pass", None), None);
     assert_eq!(choice("Adding_Layer", "equal", None), None);
-    assert!(choice("Dense_Layer", "pass", None).unwrap().contains("BatchNorm_Layer alone"));
+    assert!(choice("Dense_Layer", "pass", None)
+        .unwrap()
+        .contains("InstanceNorm_Layer alone, not for Dense_Layer"));
     assert!(choice("Dens", "simple", None).unwrap().contains("no layer class 'Dens'"));
     assert!(choice("Dense", "zplus", None).unwrap().contains("no rule 'zplus'"));
     assert!(choice("Dense", "epsilon", Some(-1.0)).unwrap().contains("must lie between"));

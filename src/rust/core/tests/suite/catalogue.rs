@@ -1,11 +1,13 @@
 //! Every layer type, with random settings.
 
+use std::ops::RangeInclusive;
+
 use innsight_core::kernels::Kernels;
 use innsight_core::layers::{Context, Layer, Op, ACTIVATIONS};
 use innsight_core::model::{Array, Order};
 use serde_json::{json, Value};
 
-use crate::{activation, op, Random};
+use crate::{activation, op, operands, Random};
 
 pub struct Case {
     pub name: String,
@@ -30,14 +32,14 @@ impl Case {
     }
 }
 
+fn draw(random: &mut Random, range: RangeInclusive<usize>, n: usize) -> Vec<usize> {
+    (0..n).map(|_| random.below(range.clone())).collect()
+}
+
 /// Convolution without activation; `mode` other than "zeros" gives a chain of two layers.
 pub fn conv(random: &mut Random, rank: usize, mode: &str) -> Case {
     let groups = random.below(1..=3);
     let (outputs, channels) = (groups * random.below(1..=2), groups * random.below(1..=2));
-    let draw = |random: &mut Random,
-                range: std::ops::RangeInclusive<usize>,
-                n: usize|
-     -> Vec<usize> { (0..n).map(|_| random.below(range.clone())).collect() };
     let input = [vec![channels], draw(random, 6..=9, rank)].concat();
     let weight = [vec![outputs, channels / groups], draw(random, 1..=3, rank)].concat();
     let arrays = vec![random.array(&weight), random.array(&[outputs])];
@@ -50,13 +52,39 @@ pub fn conv(random: &mut Random, rank: usize, mode: &str) -> Case {
     Case::new(&[&input], json!({ name: settings }), arrays)
 }
 
+/// A convolution of every channel by itself.
+fn depthwise(random: &mut Random) -> Case {
+    let arrays = vec![random.array(&[6, 1, 2, 3]), random.array(&[6])];
+    let settings = json!({
+        "weight": 1, "bias": 2, "activation": activation("linear"), "groups": 3, "stride": [1, 2],
+        "dilation": [1, 1], "padding": [1, 1, 0, 1], "padding_mode": "zeros",
+    });
+    Case::new(&[&[3, 4, 5]], json!({"Conv2D": settings}), arrays)
+}
+
+/// Transposed convolution without activation.
+pub fn conv_transpose(random: &mut Random, rank: usize) -> Case {
+    let groups = random.below(1..=3);
+    let (outputs, channels) = (random.below(1..=2), groups * random.below(1..=2));
+    let input = [vec![channels], draw(random, 3..=5, rank)].concat();
+    let weight = [vec![channels, outputs], draw(random, 1..=3, rank)].concat();
+    let (stride, dilation) = (draw(random, 1..=3, rank), draw(random, 1..=4, rank));
+    let arrays = vec![random.array(&weight), random.array(&[groups * outputs])];
+    let more: Vec<usize> =
+        (0..rank).map(|i| random.below(0..=stride[i].max(dilation[i]) - 1)).collect();
+    let settings = json!({
+        "weight": 1, "bias": 2, "activation": activation("linear"), "groups": groups,
+        "stride": stride, "dilation": dilation, "output_padding": more,
+        "padding": draw(random, 0..=1, 2 * rank),
+    });
+    let name = format!("ConvTranspose{rank}D");
+    Case::new(&[&input], json!({ name: settings }), arrays)
+}
+
 fn pooling(random: &mut Random, rank: usize, kind: &str) -> Case {
-    let kernel: Vec<usize> = (0..rank).map(|_| random.below(2..=3)).collect();
-    let strides: Vec<usize> = (0..rank).map(|_| random.below(1..=3)).collect();
-    let padding: Vec<usize> = (0..2 * rank).map(|_| random.below(0..=1)).collect();
-    let dilation: Vec<usize> = (0..rank).map(|_| random.below(1..=2)).collect();
-    let mut input = vec![2];
-    input.extend((0..rank).map(|_| random.below(6..=9)));
+    let (kernel, strides) = (draw(random, 2..=3, rank), draw(random, 1..=3, rank));
+    let (padding, dilation) = (draw(random, 0..=1, 2 * rank), draw(random, 1..=2, rank));
+    let input = [vec![2], draw(random, 6..=9, rank)].concat();
     let ceil_mode = random.below(0..=1) == 1;
     let mut settings = json!({
         "kernel_size": kernel, "strides": strides, "padding": padding, "ceil_mode": ceil_mode,
@@ -79,13 +107,17 @@ pub fn affine(random: &mut Random) -> Vec<Case> {
     let mut cases = vec![
         Case::new(&[&[5]], json!({"Dense": dense}), arrays),
         Case::new(&[&[2, 3, 4]], json!({"BatchNorm": batch_norm}), statistics.clone()),
+        Case::new(&[&[2, 5]], json!({"BatchNorm": batch_norm}), statistics.clone()),
         Case::new(&[&[2]], json!({"BatchNorm": batch_norm}), statistics),
         Case::new(&[&[2, 3], &[2, 3], &[2, 3]], json!({"Add": {}}), vec![]),
         Case::new(&[&[2, 3, 4]], json!({"GlobalAvgPooling": {}}), vec![]),
         Case::new(&[&[3, 5]], json!({"GlobalAvgPooling": {}}), vec![]),
+        Case::new(&[&[2, 3, 2, 2]], json!({"GlobalAvgPooling": {}}), vec![]),
+        depthwise(random),
     ];
     for rank in [1, 2] {
         cases.extend((0..4).map(|_| conv(random, rank, "zeros")));
+        cases.extend((0..4).map(|_| conv_transpose(random, rank)));
         cases.extend((0..3).map(|_| pooling(random, rank, "Average")));
     }
     cases
@@ -96,6 +128,7 @@ pub fn selection(random: &mut Random) -> Vec<Case> {
     let mut cases = vec![
         Case::new(&[&[2, 3, 4]], json!({"GlobalMaxPooling": {}}), vec![]),
         Case::new(&[&[2, 5]], json!({"GlobalMaxPooling": {}}), vec![]),
+        Case::new(&[&[2, 2, 3, 2]], json!({"GlobalMaxPooling": {}}), vec![]),
     ];
     for rank in [1, 2] {
         cases.extend((0..3).map(|_| pooling(random, rank, "Max")));
@@ -106,6 +139,9 @@ pub fn selection(random: &mut Random) -> Vec<Case> {
 /// The layers that move cells.
 pub fn structural() -> Vec<Case> {
     let flatten = |start: i64, end: i64, order: &str| json!({"Flatten": {"start_dim": start, "end_dim": end, "order": order}});
+    let reshape =
+        |target: &[i64], order: &str| json!({"Reshape": {"target": target, "order": order}});
+    let permute = |axes: &[i64]| json!({"Permute": {"axes": axes}});
     let padding = |values: &[usize], mode: &str, value: f64| json!({"Padding": {"padding": values, "mode": mode, "value": value}});
     let mut cases = vec![
         Case::new(&[&[2, 3, 4]], flatten(2, -1, "channels_first"), vec![]),
@@ -115,7 +151,16 @@ pub fn structural() -> Vec<Case> {
         Case::new(&[&[7]], flatten(2, -1, "call"), vec![]),
         Case::new(&[&[2, 4], &[3, 4]], json!({"Concatenate": {"axis": 2}}), vec![]),
         Case::new(&[&[2, 4], &[2, 1]], json!({"Concatenate": {"axis": -1}}), vec![]),
+        Case::new(&[&[2, 3, 4], &[2, 2, 4]], json!({"Concatenate": {"axis": 3}}), vec![]),
         Case::new(&[&[2, 4]], json!({"Skipping": {}}), vec![]),
+        Case::new(&[&[12]], reshape(&[2, 3, -1], "channels_first"), vec![]),
+        Case::new(&[&[12]], reshape(&[2, 3, 2], "channels_last"), vec![]),
+        Case::new(&[&[4, 3, 2]], reshape(&[-1, 8], "channels_last"), vec![]),
+        Case::new(&[&[4, 3, 2]], reshape(&[24], "call"), vec![]),
+        Case::new(&[&[4, 3]], permute(&[3, 2]), vec![]),
+        Case::new(&[&[4, 3, 2]], permute(&[3, 4, 2]), vec![]),
+        Case::new(&[&[2, 4]], json!({"Upsampling1D": {"size": [3]}}), vec![]),
+        Case::new(&[&[2, 3, 4]], json!({"Upsampling2D": {"size": [2, 3]}}), vec![]),
     ];
     for mode in ["constant", "reflect", "replicate", "circular"] {
         cases.push(Case::new(&[&[2, 4]], padding(&[2, 1], mode, 0.5), vec![]));
@@ -133,13 +178,19 @@ pub fn nonlinear(random: &mut Random) -> Vec<Case> {
     let softmax =
         |name: &str| json!({"Activation": {"activation": {"name": name, "args": {"dim": 2}}}});
     cases.extend(["softmax", "log_softmax"].map(|f| Case::new(&[&[3, 4]], softmax(f), vec![])));
+    for shape in [[1, 1, 1], [2, 1, 1], [2, 3, 2]] {
+        let slopes = vec![random.array(&shape)];
+        cases.push(Case::new(&[&[2, 3, 2]], json!({"PReLU": {"weight": 1}}), slopes));
+    }
     let layer_norm = |axes: &[i64], gamma: usize| json!({"LayerNorm": {"gamma": gamma, "beta": 2 * gamma, "eps": 1e-2, "axes": axes}});
     let mut norm = |input: &[usize], settings: Value, extents: &[usize]| {
         let arrays = vec![random.array(extents), random.array(extents)];
         Case::new(&[input], settings, arrays)
     };
     cases.push(norm(&[6], layer_norm(&[2], 1), &[6]));
-    cases.push(norm(&[2, 5], layer_norm(&[2, 3], 1), &[2, 5]));
+    cases.push(norm(&[2, 5], layer_norm(&[3, 2], 1), &[2, 5]));
+    let all = json!({"LayerNorm": {"gamma": 1, "beta": 2, "eps": 1e-2}});
+    cases.push(norm(&[2, 5], all, &[10]));
     cases.push(norm(&[3, 2, 4], layer_norm(&[2], 1), &[3]));
     cases.push(norm(&[3, 2, 4], layer_norm(&[2, -1], 0), &[1]));
     let group_norm = json!({"GroupNorm": {"gamma": 1, "beta": 2, "eps": 1e-2, "groups": 2}});
@@ -153,6 +204,24 @@ pub fn nonlinear(random: &mut Random) -> Vec<Case> {
     cases.push(Case::new(&[&[2, 3], &[2, 3]], multiply(), vec![]));
     cases.push(Case::new(&[&[2, 3], &[2, 1], &[1, 3]], multiply(), vec![]));
     cases
+}
+
+/// The affine layers, and the affine forms of others at some x, with the extents of the output.
+pub fn affine_forms<B: Kernels>(
+    random: &mut Random,
+    device: &B::Device,
+) -> Vec<(Case, Layer<B>, Vec<usize>)> {
+    let mut cases = affine(random);
+    cases.extend(nonlinear(random));
+    let form = |case: Case| match case.layer::<B>(device) {
+        (layer @ Layer::Affine(_), shape) => Some((case, layer, shape)),
+        (Layer::Nonlinear(layer), shape) => {
+            let x = operands(random, &case.inputs, 1, device);
+            layer.frozen(&x).map(|layer| (case, Layer::Affine(layer), shape))
+        }
+        _ => None,
+    };
+    cases.into_iter().filter_map(form).collect()
 }
 
 pub fn all(random: &mut Random) -> Vec<Case> {

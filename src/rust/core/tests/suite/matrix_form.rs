@@ -1,5 +1,5 @@
-//! Every rule on every affine layer against its formula on the layer's matrix, which is found by
-//! pushing unit vectors through the layer.
+//! Every rule on every affine layer, and on the affine form of others at some x, against its formula on
+//! the layer's matrix, which is found by pushing unit vectors through the layer.
 
 use innsight_core::kernels::Kernels;
 use innsight_core::layers::{Affine, Layer, Part};
@@ -7,7 +7,7 @@ use innsight_core::rules::{rule, Place, RULES};
 use innsight_core::stabilizer::delta;
 use innsight_core::tensor::Tensor;
 
-use crate::catalogue::{affine, selection, Case};
+use crate::catalogue::{affine_forms, selection, Case};
 use crate::{assert_close, on_every_backend, with_rows, Random};
 
 on_every_backend!(rules_equal_their_formulas);
@@ -87,8 +87,11 @@ fn formula(name: &str, parameter: f64, delta: f64, m: &Matrix, x: &[f64], r: &[f
 
 fn rules_equal_their_formulas<B: Kernels>(device: &B::Device, tolerance: f64) {
     let mut random = Random::new(41);
-    let mut cases = affine(&mut random);
-    cases.extend(selection(&mut random));
+    let mut cases = affine_forms(&mut random, device);
+    cases.extend(selection(&mut random).into_iter().map(|case| {
+        let (layer, shape) = case.layer::<B>(device);
+        (case, layer, shape)
+    }));
     for info in RULES {
         let parameters = match info.parameter {
             None => vec![0.0],
@@ -96,15 +99,14 @@ fn rules_equal_their_formulas<B: Kernels>(device: &B::Device, tolerance: f64) {
             Some(p) => vec![p.default, 0.25],
         };
         let class = |case: &Case| case.op.layer_type().class;
-        let meant = |case: &&Case| match info.layers {
+        let meant = |case: &Case| match info.layers {
             [] => true,
             layers => layers.contains(&class(case)),
         };
         let mut seen = 0;
-        for case in cases.iter().filter(meant) {
+        for (case, layer, shape) in cases.iter().filter(|(case, _, _)| meant(case)) {
             seen += 1;
-            let (layer, shape) = case.layer::<B>(device);
-            let layer: &dyn Affine<B> = match &layer {
+            let layer: &dyn Affine<B> = match layer {
                 Layer::Affine(layer) => &**layer,
                 Layer::Selection(layer) => layer.average(),
                 _ => unreachable!(),
@@ -127,9 +129,9 @@ fn rules_equal_their_formulas<B: Kernels>(device: &B::Device, tolerance: f64) {
             }
             let place = Place { layer, x: &operands, z: &z, books: None };
             for &parameter in &parameters {
-                let relevance = Tensor::from_vec(r.clone(), &with_rows(1, &shape), device);
+                let relevance = Tensor::from_vec(r.clone(), &with_rows(1, shape), device);
                 let rule = rule::<B>(info.name, info.parameter.map(|_| parameter)).unwrap();
-                let got = join(rule.relevance(&place, relevance));
+                let got = join(rule(&place, relevance));
                 let expected = formula(info.name, parameter, delta::<B>(), &m, &x, &r);
                 let what = format!("{} {parameter} on {}", info.name, case.name);
                 assert_close(&what, &got, &expected, 10.0 * tolerance);

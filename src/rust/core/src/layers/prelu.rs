@@ -1,0 +1,56 @@
+//! The rectifier whose slope below zero was learnt (He et al., 2015).
+
+use serde::Deserialize;
+
+use super::elementwise::{switch, Cellwise, Elementwise};
+use super::{show, single, Built, Context, Settings, Shape};
+use crate::error::{Kind, Result};
+use crate::kernels::Kernels;
+use crate::tensor::Tensor;
+
+/// x above zero, weight · x below.
+#[derive(Debug, Clone, Deserialize)]
+pub struct PRelu {
+    /// The array with 1 value, one a channel, or one for every cell of the input.
+    weight: usize,
+}
+
+impl Settings for PRelu {
+    fn build<B: Kernels>(&self, context: &Context<B>, inputs: &[Shape]) -> Result<Vec<Built<B>>> {
+        let input = single(inputs)?;
+        let given = context.shape_of("weight", self.weight)?;
+        let mut shape = vec![1; input.len()];
+        shape[0] = given.iter().product();
+        if given == input.as_slice() {
+            shape.clone_from(input);
+        } else if ![1, input[0]].contains(&shape[0]) {
+            return Err(Kind::Weights.error(format!(
+                "`weight` must hold 1 value, {} (one a channel) or an array {} (one a cell), not {}",
+                input[0],
+                show(input),
+                show(given)
+            )));
+        }
+        shape.insert(0, 1);
+        let slope = context.weights("weight", self.weight, &shape)?;
+        Ok(vec![Built::nonlinear(Cellwise(Slope(slope)), input.clone())])
+    }
+}
+
+/// The slopes below zero, with axes of extent 1 where they do not vary.
+struct Slope<B: Kernels>(Tensor<B>);
+
+impl<B: Kernels> Elementwise<B> for Slope<B> {
+    fn value(&self, x: Tensor<B>) -> Tensor<B> {
+        x.clone().positive() + x.negative() * self.0.clone()
+    }
+
+    fn derivative(&self, x: Tensor<B>, _: Tensor<B>) -> Tensor<B> {
+        let ones = Tensor::full(&x.shape(), 1.0, &x.device());
+        switch(x, 0.0, ones.clone() * self.0.clone(), ones)
+    }
+
+    fn kinks(&self) -> Option<Vec<f64>> {
+        Some(vec![0.0])
+    }
+}

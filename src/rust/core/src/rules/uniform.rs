@@ -1,0 +1,15 @@
+use super::{Info, Place};
+use crate::kernels::Kernels;
+use crate::tensor::Tensor;
+
+pub const INFO: Info = Info {
+    name: "uniform",
+    layers: &["GlobalAvgPooling"],
+    parameter: None,
+    description: "an equal share for every position, as innsight 0.3.2 gave",
+};
+
+/// An equal share for every position of a global average.
+pub fn relevance<B: Kernels>(place: &Place<B>, _: f64, r: Tensor<B>) -> Vec<Tensor<B>> {
+    place.share_equally(r)
+}
