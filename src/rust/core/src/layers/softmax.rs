@@ -42,8 +42,10 @@ fn logarithmic_mean<B: Kernels>(log: &Pair<B>) -> Tensor<B> {
 
 /// The weights w_j of Δ log S.
 fn weights<B: Kernels>(x: &Pair<B>, axis: usize) -> Tensor<B> {
-    // One shift for both keeps the differences; the middle of the maxima is safe from both sides.
-    let shift = x.map(|x| x.max_axis(axis)).middle();
+    // One shift for both keeps the differences. Beyond the larger maximum nothing overflows, and what
+    // becomes zero is next to nothing besides it.
+    let max = x.map(|x| x.max_axis(axis));
+    let shift = max.middle() + max.delta().abs().scale(0.5);
     let x = x.map(|x| x - shift.clone());
     let log_sum = x.map(|x| {
         let max = x.clone().max_axis(axis);
