@@ -30,6 +30,7 @@ on_every_backend!(
     exact_integrals_are_complete,
     inputs_are_equal_before_the_law,
     attributions_are_linear_in_the_output,
+    what_only_rises_is_attributed_as_it_moves,
     rows_and_targets_do_not_meet,
     nothing_is_ever_undefined,
     answers_are_the_same_to_the_bit,
@@ -613,6 +614,27 @@ fn attributions_are_linear_in_the_output<B: Kernels>(device: &B::Device, toleran
             let expected: Vec<f64> = parts.chunks(nodes * cells).flat_map(sum).collect();
             let what = format!("{ask:?} of {plan}");
             assert_same(&what, &answer(vec![vec![], vec![0]]), &expected, 10.0 * tolerance);
+        }
+    }
+}
+
+/// In a network of functions that never fall, without negative weights, an input that is above its
+/// reference has no negative attribution and one below has no positive one.
+fn what_only_rises_is_attributed_as_it_moves<B: Kernels>(device: &B::Device, tolerance: f64) {
+    let rising = ["elu", "softsign", "tanh", "sigmoid"];
+    let recipe = Recipe::of(&[PIECEWISE_LINEAR, &rising].concat(), &[Family::Maximum]);
+    for plan in recipe.networks(20) {
+        let plan = plan.with("weight", f64::abs).with("gamma", f64::abs);
+        let network = plan.build::<B>(device);
+        let question = question(&network, 1, device);
+        let way = |i: usize| (question.x[i].clone() - question.references[i].clone()).sign();
+        let pools = [MaxPool::CrossMax, MaxPool::Winner];
+        let deep_lift = DEEP_LIFT_RULES.map(|rule| pools.map(|pool| Ask::DeepLift(rule, pool)));
+        for ask in deep_lift.into_iter().flatten().chain([Ask::Integrated(Right, 3)]) {
+            let along = question.ask(ask).map(|i, r| r.mul_samples(&way(i))).values();
+            let least = along.iter().copied().fold(0.0, f64::min);
+            let size = along.into_iter().fold(1.0, larger);
+            assert!(least >= -10.0 * tolerance * size, "{ask:?}: {least} of {size} in {plan}");
         }
     }
 }
