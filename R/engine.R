@@ -89,6 +89,9 @@ network_activations <- function(converter, x, channels_first = TRUE, dtype = "fl
   from_engine(engine_activations(network_handle(converter, call), x, settings), call)
 }
 
+#' @return A list (output layer; `NULL` where nothing is asked for) of `result` (a list of arrays,
+#'   one per input layer), `goal` and `pred` (N x targets matrices or `NULL`) and `ledger` (a list,
+#'   see ledger_array()).
 #' @noRd
 network_explain <- function(converter, method, x, targets, channels_first, dtype, call) {
   settings <- engine_call(channels_first, dtype, call)

@@ -198,11 +198,13 @@ InterpretingMethod <- R6::R6Class("InterpretingMethod",
         }
         if (ledger) {
           n_layers <- length(self$converter$model$modules_list)
-          return(lapply(part$ledger, \(entries) list(ledger_array(entries, n_layers))))
+          return(lapply(part, \(output) list(ledger_array(output$ledger, n_layers))))
         }
-        Map(function(result, goal, pred) {
-          if (!is.null(result)) c(result, list(goal, if (chunk$copies[1] == 1) pred))
-        }, part$result, part$decomp_goal, part$preds)
+        lapply(part, function(output) {
+          # Predictions are the same for all copies, and parts are added up.
+          pred <- if (chunk$copies[1] == 1) output$pred
+          if (!is.null(output)) c(output$result, list(output$goal, pred))
+        })
       })
     },
 

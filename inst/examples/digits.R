@@ -22,7 +22,14 @@ lrp <- run_lrp(
   rule_name = list(Conv2D_Layer = "alpha_beta", Dense_Layer = "epsilon"),
   rule_param = list(Conv2D_Layer = 1, Dense_Layer = 0.01)
 )
+# DeepLift compares with an empty scan, and so does the exact integral of the gradient
+lift <- run_deeplift(converter, scans, maxpool = "crossmax", verbose = FALSE)
+integral <- run_intgrad(converter, scans, integration = "exact", dtype = "double", verbose = FALSE)
 gradient <- run_grad(converter, scans, verbose = FALSE)
+cat(sprintf(
+  "digits: DeepLift adds up to %.0e, integrated gradients to %.0e\n",
+  max(abs(lift$conservation$delta)), max(abs(integral$conservation$delta))
+))
 
 # Step 3: look. The package's own picture: what speaks for and against 4 and 9?
 two <- plot(lrp, data_idx = c(5, 10), output_label = c("4", "9"))
@@ -49,9 +56,11 @@ for_read_digit <- function(result) {
 pixels <- rbind(
   panel("scan", scans[, 1, , ], ink),
   panel("LRP", for_read_digit(lrp), diverging),
+  panel("DeepLift", for_read_digit(lift), diverging),
+  panel("integral", for_read_digit(integral), diverging),
   panel("gradient", for_read_digit(gradient), diverging)
 )
-pixels$panel <- factor(pixels$panel, c("scan", "LRP", "gradient"))
+pixels$panel <- factor(pixels$panel, c("scan", "LRP", "DeepLift", "integral", "gradient"))
 pixels$scan <- factor(pixels$scan, labels = sprintf("%d, read %d", digits$labels, read)[shown])
 all_ten <- ggplot(pixels, aes(column, row, fill = colour)) +
   geom_raster() +
@@ -66,4 +75,4 @@ all_ten <- ggplot(pixels, aes(column, row, fill = colour)) +
     strip.text.y.left = element_text(angle = 90), plot.margin = margin(4, 4, 4, 4),
     plot.background = element_rect(fill = "white", colour = NA)
   )
-ggsave(file.path(folder, "digits.png"), all_ten, width = 11, height = 3.7, dpi = 120)
+ggsave(file.path(folder, "digits.png"), all_ten, width = 11, height = 5.7, dpi = 120)

@@ -22,3 +22,10 @@ boxes <- boxplot(lrp, output_idx = 1:3, preprocess_FUN = identity) +
 
 ggplot2::ggsave(file.path(folder, "iris-bars.png"), bars, width = 9, height = 5, dpi = 120)
 ggplot2::ggsave(file.path(folder, "iris-boxplot.png"), boxes, width = 9, height = 4, dpi = 120)
+
+# The same by Shapley values, which ask nothing of a model but its predictions
+shap <- run_shap(converter, flowers[, 1:4], data_ref = flowers[, 1:4])
+cat(sprintf("iris: Shapley values add up to %.0e\n", max(abs(shap$conservation$delta))))
+values <- boxplot(shap, output_idx = 1:3, preprocess_FUN = identity) +
+  ggplot2::labs(title = "Shapley values: all 150 flowers")
+ggplot2::ggsave(file.path(folder, "iris-shapley.png"), values, width = 9, height = 4, dpi = 120)

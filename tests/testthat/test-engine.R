@@ -35,7 +35,7 @@ test_that("every layer type is built, evaluated and explained", {
   method <- list(name = "gradient", times_input = FALSE, ignore_last_act = TRUE, first_row = 1,
                  ledger = FALSE)
   result <- network_explain(converter, method, x, list(1:3), TRUE, "float", quote(test()))
-  expect_identical(dim(result$result[[1]][[2]]), c(3L, 2L, 8L, 8L, 3L))
+  expect_identical(dim(result[[1]]$result[[2]]), c(3L, 2L, 8L, 8L, 3L))
 })
 
 test_that("the number of threads does not change a result", {

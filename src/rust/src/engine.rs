@@ -6,7 +6,7 @@ use std::rc::Rc;
 use burn_ndarray::NdArray;
 use extendr_api::prelude::*;
 use innsight_core::error::{Kind, Result};
-use innsight_core::graph::{Network, Tape, Value};
+use innsight_core::graph::{Network, Output, Tape, Value};
 use innsight_core::kernels::{cpu::set_threads, Kernels};
 use innsight_core::methods::{
     self as method, average, ends, explain, integrate_exactly, Attributions, ConnectionWeights,
@@ -184,9 +184,8 @@ fn info<B: Kernels>(network: &Network<B>) -> Robj {
         ])
         .into()
     });
-    let activation = |o: &innsight_core::graph::Output| {
-        o.activation.as_ref().map_or_else(|| "linear".to_string(), |a| a.name.clone())
-    };
+    let activation =
+        |o: &Output| o.activation.as_ref().map_or_else(|| "linear".to_string(), |a| a.name.clone());
     list!(
         layers = list_from(layers.collect()),
         output_dim = list_from(network.outputs.iter().map(|o| to_integers(&[o.nodes])).collect()),
@@ -217,12 +216,17 @@ fn to_r<B: Kernels>(network: &Network<B>, tape: &Tape<B>, value: Value) -> Resul
     write(tensor.into_vec(), rows, None, network.shape(value), true)
 }
 
-/// The outcome of a method for every output, `None` where nothing is asked of it.
+/// The outcome of a method for one output of the network.
 struct Answer<B: Kernels> {
-    attributions: Attributions<B>,
-    goals: Vec<Option<Tensor<B>>>,
-    ledger: Vec<Vec<Entry<B>>>,
+    /// One tensor an input, `None` where no path leads.
+    attributions: Vec<Option<Tensor<B>>>,
+    goals: Option<Tensor<B>>,
+    predictions: Option<Tensor<B>>,
+    ledger: Vec<Entry<B>>,
 }
+
+/// The outcome for every output, `None` where nothing is asked of it.
+type Answers<B> = Vec<Option<Answer<B>>>;
 
 fn explained<B: Kernels>(
     network: &Network<B>,
@@ -232,137 +236,125 @@ fn explained<B: Kernels>(
 ) -> Result<Robj> {
     let x = inputs(network, x, call)?;
     let samples = x.first().map_or(1, Tensor::rows);
+    let tape = || network.forward(x.clone());
     let references = || inputs(network, &request.reference, call);
-    let averaged = |points: &dyn Points<B>, copies| -> Result<Answer<B>> {
+    let averaged = |points: &dyn Points<B>, copies| {
         let batch = points.batch(&x, request.first_row, copies);
-        let attributions = average(network, batch, &request.targets, request.ignore_last_act)?;
-        Ok(Answer { attributions, goals: Vec::new(), ledger: Vec::new() })
+        average(network, batch, &request.targets, request.ignore_last_act).map(without_goals)
     };
-    // The values of the data points, for methods that look at these.
-    let tape = match &request.method {
-        Method::Gradient { .. } | Method::Lrp { .. } | Method::DeepLift { .. } => {
-            Some(network.forward(x.clone())?)
-        }
-        _ => None,
-    };
-    let values = || tape.as_ref().ok_or_else(|| Kind::Bug.error("a method without values"));
-    let answer = match &request.method {
+    let answers = match &request.method {
         Method::Gradient { times_input } => {
-            walked(network, request, &Gradient { tape: values()?, times_input: *times_input })
+            let tape = &tape()?;
+            walked(network, request, &Gradient { tape, times_input: *times_input }, Some(tape))
         }
         Method::Lrp { rules, default: (name, parameter), winner_takes_all } => {
-            let rules = LrpRules::new(rules, (name, *parameter), *winner_takes_all)?;
-            let books = request.ledger.then(Default::default);
-            walked(network, request, &Lrp { tape: values()?, rules: &rules, books })
+            let (tape, books) = (&tape()?, request.ledger.then(Default::default));
+            let rules = &LrpRules::new(rules, (name, *parameter), *winner_takes_all)?;
+            walked(network, request, &Lrp { tape, rules, books }, Some(tape))
         }
-        Method::DeepLift { rule, max_pool, weight } => {
-            let reference = network.forward(references()?)?;
-            let (tape, rule, max_pool, weight) = (values()?, *rule, *max_pool, *weight);
-            let method = DeepLift { network, tape, reference: &reference, weight, rule, max_pool };
-            walked(network, request, &method)
+        &Method::DeepLift { rule, max_pool, weight } => {
+            let (tape, reference) = (&tape()?, &network.forward(references()?)?);
+            let method = DeepLift { network, tape, reference, weight, rule, max_pool };
+            walked(network, request, &method, Some(tape))
         }
         Method::ConnectionWeights { times_input } => {
-            let x = times_input.then(|| x.clone());
-            walked(network, request, &ConnectionWeights { device: network.device.clone(), x })
+            let (device, x) = (network.device.clone(), times_input.then(|| x.clone()));
+            walked(network, request, &ConnectionWeights { device, x }, None)
         }
         Method::SmoothGrad { n, sigmas, seed, times_input, copies } => {
             let (n, sigmas, seed, times_input) = (*n, sigmas.clone(), *seed, *times_input);
             averaged(&SmoothGrad { n, sigmas, seed, times_input }, copies.clone())
         }
         Method::IntegratedGradient { alphas, weights, times_input } => {
-            let points = IntegratedGradient {
-                reference: references()?,
-                alphas: alphas.clone(),
-                weights: weights.clone(),
-                times_input: *times_input,
-            };
-            averaged(&points, 0..alphas.len())
+            let (alphas, weights, times_input) = (alphas.clone(), weights.clone(), *times_input);
+            let (copies, reference) = (0..alphas.len(), references()?);
+            averaged(&IntegratedGradient { reference, alphas, weights, times_input }, copies)
         }
-        Method::ExactGradient { times_input, limit } => {
-            let exact = integrate_exactly(
-                network,
-                (&x, references()?),
-                (&request.targets, request.ignore_last_act),
-                *times_input,
-                *limit,
-            );
-            exact.map(|attributions| Answer { attributions, goals: vec![], ledger: vec![] })
+        &Method::ExactGradient { times_input, limit } => {
+            let (x, targets) =
+                ((&x[..], references()?), (&request.targets[..], request.ignore_last_act));
+            integrate_exactly(network, x, targets, times_input, limit).map(without_goals)
         }
         Method::ExpectedGradient { n, seed, copies } => {
-            let points = ExpectedGradient { references: references()?, n: *n, seed: *seed };
-            averaged(&points, copies.clone())
+            let (n, seed, references) = (*n, *seed, references()?);
+            averaged(&ExpectedGradient { references, n, seed }, copies.clone())
         }
     }?;
-    to_lists(network, request, answer, tape.as_ref(), samples, call)
+    let list = answers.into_iter().zip(&request.targets).map(|(answer, targets)| match answer {
+        Some(answer) => answer_to_r(network, answer, samples, targets.len(), call),
+        None => Ok(().into()),
+    });
+    Ok(list_from(list.collect::<Result<_>>()?))
 }
 
-/// The answer of a method that walks through the network once.
+/// The answers of a method that walks through the network once, over these values if it needs any.
 fn walked<B: Kernels, M: method::Method<B>>(
     network: &Network<B>,
     request: &Explanation,
     method: &M,
-) -> Result<Answer<B>> {
+    tape: Option<&Tape<B>>,
+) -> Result<Answers<B>> {
     let (targets, ignore, ledger) = (&request.targets, request.ignore_last_act, request.ledger);
-    let mut answer = Answer { attributions: Vec::new(), goals: Vec::new(), ledger: Vec::new() };
-    for explanation in explain(network, method, targets, ignore, ledger)? {
-        let (attributions, goals, ledger) = match explanation {
-            Some(e) => (Some(e.attributions), e.goals, e.ledger),
-            None => (None, None, Vec::new()),
-        };
-        answer.attributions.push(attributions);
-        answer.goals.push(goals);
-        answer.ledger.push(ledger);
-    }
-    Ok(answer)
+    let explanations = explain(network, method, targets, ignore, ledger)?.into_iter();
+    let answer = |(explanation, (output, targets)): (
+        Option<method::Explanation<B>>,
+        (&Output, &Vec<usize>),
+    )| {
+        explanation.map(|e| Answer {
+            attributions: e.attributions,
+            goals: e.goals,
+            predictions: tape.map(|tape| tape.value(output.value).clone().select(1, targets)),
+            ledger: e.ledger,
+        })
+    };
+    Ok(explanations.zip(network.outputs.iter().zip(targets)).map(answer).collect())
 }
 
-/// The lists that R gets: arrays in the user's layout, matrices (samples, targets).
-fn to_lists<B: Kernels>(
+/// The answers of a method that does not look at the data points themselves.
+fn without_goals<B: Kernels>(attributions: Attributions<B>) -> Answers<B> {
+    let answer = |attributions: Option<_>| {
+        attributions.map(|attributions| Answer {
+            attributions,
+            goals: None,
+            predictions: None,
+            ledger: Vec::new(),
+        })
+    };
+    attributions.into_iter().map(answer).collect()
+}
+
+/// An answer as R gets it: arrays in the user's layout, matrices (samples, targets).
+fn answer_to_r<B: Kernels>(
     network: &Network<B>,
-    request: &Explanation,
     answer: Answer<B>,
-    tape: Option<&Tape<B>>,
     samples: usize,
+    targets: usize,
     call: &Call,
 ) -> Result<Robj> {
-    let (mut result, mut preds, mut goals, mut ledgers) = (vec![], vec![], vec![], vec![]);
-    let mut all_goals = answer.goals.into_iter();
-    let mut all_ledgers = answer.ledger.into_iter();
-    let outputs = network.outputs.iter().zip(&request.targets);
-    for (attributions, (output, targets)) in answer.attributions.into_iter().zip(outputs) {
-        let k = targets.len();
-        let matrix = |tensor: Tensor<B>| write(tensor.into_vec(), samples, None, &[k], true);
-        let optional = |tensor: Option<Tensor<B>>| tensor.map_or(Ok(().into()), matrix);
-        let attribution = |(tensor, row): (Option<Tensor<B>>, &Vec<usize>)| match tensor {
-            None => Ok(().into()),
-            Some(tensor) => write(tensor.into_vec(), samples, Some(k), row, call.channels_first),
-        };
-        let arrays = attributions.map(|tensors| -> Result<Robj> {
-            let arrays = tensors.into_iter().zip(&network.inputs).map(attribution);
-            Ok(list_from(arrays.collect::<Result<_>>()?))
-        });
-        result.push(arrays.unwrap_or_else(|| Ok(().into()))?);
-        let predictions = tape.filter(|_| k > 0);
-        let predictions = predictions.map(|t| t.value(output.value).clone().select(1, targets));
-        preds.push(optional(predictions)?);
-        goals.push(optional(all_goals.next().flatten())?);
-        let entry = |entry: Entry<B>| -> Result<Robj> {
-            Ok(list!(
-                layer = entry.layer as i32,
-                bias = optional(entry.bias)?,
-                stabilizer = optional(entry.stabilizer)?,
-                missing = matrix(entry.missing)?
-            )
-            .into())
-        };
-        let entries = all_ledgers.next().unwrap_or_default().into_iter().map(entry);
-        ledgers.push(list_from(entries.collect::<Result<_>>()?));
-    }
+    let matrix = |tensor: Option<Tensor<B>>| match tensor {
+        Some(tensor) => write(tensor.into_vec(), samples, None, &[targets], true),
+        None => Ok(().into()),
+    };
+    let attribution = |(tensor, row): (Option<Tensor<B>>, &Vec<usize>)| match tensor {
+        Some(tensor) => write(tensor.into_vec(), samples, Some(targets), row, call.channels_first),
+        None => Ok(().into()),
+    };
+    let entry = |entry: Entry<B>| -> Result<Robj> {
+        Ok(list!(
+            layer = entry.layer as i32,
+            bias = matrix(entry.bias)?,
+            stabilizer = matrix(entry.stabilizer)?,
+            missing = matrix(Some(entry.missing))?
+        )
+        .into())
+    };
+    let result = answer.attributions.into_iter().zip(&network.inputs).map(attribution);
+    let ledger = answer.ledger.into_iter().map(entry);
     Ok(list!(
-        result = list_from(result),
-        preds = list_from(preds),
-        decomp_goal = list_from(goals),
-        ledger = list_from(ledgers)
+        result = list_from(result.collect::<Result<_>>()?),
+        goal = matrix(answer.goals)?,
+        pred = matrix(answer.predictions)?,
+        ledger = list_from(ledger.collect::<Result<_>>()?)
     )
     .into())
 }

@@ -450,6 +450,9 @@ fn averages_of_gradients<B: Kernels>(device: &B::Device, tolerance: f64) {
 /// They are those of the network in which activation functions are left out and maxima are means.
 fn connection_weights_are_a_gradient<B: Kernels>(device: &B::Device, tolerance: f64) {
     let linear = |(name, mut settings): (String, Value)| {
+        if name == "PReLU" {
+            return json!({"Skipping": {}});
+        }
         if settings.get("activation").is_some() {
             settings["activation"] = activation("linear");
         }

@@ -73,6 +73,8 @@ const LAYERS: &[(Family, &[usize], usize, Draft)] = &[
     (Plain, &[1], 1, Sketch::dense),
     (Plain, SPATIAL, 1, Sketch::conv),
     (Plain, SPATIAL, 1, Sketch::conv),
+    (Plain, SPATIAL, 1, Sketch::conv_transpose),
+    (Plain, SPATIAL, 1, Sketch::upsampling),
     (Plain, SPATIAL, 1, |s, x| s.pooling("Average", x)),
     (Plain, SPATIAL, 1, |_, _| json!({"GlobalAvgPooling": {}})),
     (Maximum, SPATIAL, 1, |s, x| s.pooling("Max", x)),
@@ -80,8 +82,12 @@ const LAYERS: &[(Family, &[usize], usize, Draft)] = &[
     (Plain, ANY, 1, Sketch::batch_norm),
     (Plain, SPATIAL, 1, Sketch::padding),
     (Plain, SPATIAL, 1, Sketch::flatten),
+    (Plain, SPATIAL, 1, Sketch::reshape),
+    (Plain, &[2], 1, |_, _| json!({"Permute": {"axes": [3, 2]}})),
+    (Plain, &[3], 1, |_, _| json!({"Permute": {"axes": [4, 2, 3]}})),
     (Plain, ANY, 1, |_, _| json!({"Skipping": {}})),
     (Plain, ANY, 1, |s, _| json!({"Activation": {"activation": s.function()}})),
+    (Plain, ANY, 1, Sketch::prelu),
     (Plain, ANY, 2, |_, _| json!({"Concatenate": {"axis": 2}})),
     (Plain, SPATIAL, 2, |_, _| json!({"Concatenate": {"axis": -1}})),
     (Plain, ANY, 2, |_, _| json!({"Add": {}})),
@@ -359,6 +365,40 @@ impl Sketch {
             "padding": self.numbers(2 * rank, 0..=1),
             "padding_mode": modes[self.random.below(0..=3)],
         }})
+    }
+
+    fn conv_transpose(&mut self, x: &[usize]) -> Value {
+        let rank = x.len() - 1;
+        let groups = self.random.below(1..=2 - x[0] % 2);
+        let outputs = self.random.below(1..=2);
+        let kernel = self.numbers(rank, 1..=3);
+        json!({ format!("ConvTranspose{rank}D"): {
+            "weight": self.weight(&[vec![x[0], outputs], kernel].concat()),
+            "bias": self.bias(outputs * groups), "activation": self.link(), "groups": groups,
+            "stride": self.numbers(rank, 1..=2), "dilation": self.numbers(rank, 1..=2),
+            "padding": self.numbers(2 * rank, 0..=1), "output_padding": self.numbers(rank, 0..=1),
+        }})
+    }
+
+    fn upsampling(&mut self, x: &[usize]) -> Value {
+        let rank = x.len() - 1;
+        json!({ format!("Upsampling{rank}D"): {"size": self.numbers(rank, 1..=2)} })
+    }
+
+    /// A rectifier, where there may be rectifiers.
+    fn prelu(&mut self, x: &[usize]) -> Value {
+        match self.recipe.functions.contains(&"leaky_relu") {
+            true => json!({"PReLU": {"weight": self.weight(&x[..1])}}),
+            false => json!({"Skipping": {}}),
+        }
+    }
+
+    fn reshape(&mut self, x: &[usize]) -> Value {
+        let order = ["channels_first", "channels_last"][self.random.below(0..=1)];
+        let mut target: Vec<i64> = x.iter().map(|n| *n as i64).collect();
+        target.reverse();
+        target[self.random.below(0..=x.len() - 1)] = -1;
+        json!({"Reshape": {"target": target, "order": order}})
     }
 
     fn pooling(&mut self, kind: &str, x: &[usize]) -> Value {
