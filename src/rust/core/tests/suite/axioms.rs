@@ -18,6 +18,7 @@ use Quadrature::{Middle, Right};
 on_every_backend!(
     lrp_accounts_for_every_bit,
     deep_lift_is_complete,
+    certainties_are_compared,
     winners_alone_break_the_sum,
     deep_shap_is_the_mean_of_deep_lift,
     linear_networks_leave_no_choice,
@@ -199,9 +200,28 @@ fn deep_lift_is_complete<B: Kernels>(device: &B::Device, tolerance: f64) {
     });
 }
 
+/// A softmax within a network that is certain of one class at x and of another one at the reference.
+fn certainties_are_compared<B: Kernels>(device: &B::Device, tolerance: f64) {
+    for function in ["softmax", "log_softmax"] {
+        let mut random = Random::new(77);
+        let mut plan = Plan::new(&[&[4]]);
+        let large = random.values(12).into_iter().map(|w| 2000.0 * w).collect();
+        let weights = [Array::new(&[3, 4], large), random.array(&[2, 3])].map(|w| plan.keep(w));
+        for (weight, function) in weights.into_iter().zip([function, "tanh"]) {
+            let function = activation(function);
+            plan.then(json!({"Dense": {"weight": weight, "bias": 0, "activation": function}}));
+        }
+        let network = plan.build::<B>(device);
+        let question = question(&network, 1, device);
+        for ask in DEEP_LIFT_RULES.map(|rule| Ask::DeepLift(rule, MaxPool::Winner)) {
+            assert_balanced(&format!("{ask:?} of {plan}"), &question.ask(ask), 10.0 * tolerance);
+        }
+    }
+}
+
 /// Handing differences to the winner at x leaves a rest, at the maxima and nowhere else.
 fn winners_alone_break_the_sum<B: Kernels>(device: &B::Device, tolerance: f64) {
-    let recipe = Recipe::of(PIECEWISE_LINEAR, &[Family::Maximum]);
+    let recipe = Recipe::of(PIECEWISE_LINEAR, &[Family::Piecewise]);
     let broken = std::cell::Cell::new(0);
     on_networks::<B>((&recipe, 20), 1, device, |plan, question| {
         let selects =
@@ -277,7 +297,7 @@ fn linear_networks_leave_no_choice<B: Kernels>(device: &B::Device, tolerance: f6
 }
 
 fn rectifiers_make_lrp_the_gradient_times_input<B: Kernels>(device: &B::Device, tolerance: f64) {
-    let recipe = Recipe::of(RECTIFIERS, &[Family::Maximum]);
+    let recipe = Recipe::of(RECTIFIERS, &[Family::Piecewise]);
     on_networks::<B>((&recipe, 30), 1, device, |plan, question| {
         let lrp = question.ask(Ask::Lrp("epsilon", Some(0.0), true));
         let gradient = question.ask(TIMES_INPUT);
@@ -287,7 +307,7 @@ fn rectifiers_make_lrp_the_gradient_times_input<B: Kernels>(device: &B::Device, 
 
 /// Such a network is linear on every ray from the origin.
 fn without_constants_all_agree<B: Kernels>(device: &B::Device, tolerance: f64) {
-    let recipe = Recipe { bias: false, ..Recipe::of(RECTIFIERS, &[Family::Maximum]) };
+    let recipe = Recipe { bias: false, ..Recipe::of(RECTIFIERS, &[Family::Piecewise]) };
     on_networks::<B>((&recipe, 30), 1, device, |plan, mut question| {
         question.references = question.reference().iter().map(|r| r.clone().scale(0.0)).collect();
         let gradient = question.ask(TIMES_INPUT);
@@ -349,15 +369,16 @@ fn one_sign_alone_is_z_plus<B: Kernels>(device: &B::Device, tolerance: f64) {
     assert_same("z⁺", &answer.values(), &expected, 10.0 * tolerance);
 }
 
-/// LRP with a stabilizer tends to LRP-0, the distance being proportional to it.
+/// LRP with a stabilizer tends to LRP-0, the distance being proportional to the stabilizer as long as
+/// that is smaller than what it is added to.
 #[test]
 fn stabilizers_vanish() {
-    let recipe = Recipe::of(PIECEWISE_LINEAR, &[Family::Maximum]);
+    let recipe = Recipe::of(PIECEWISE_LINEAR, &[Family::Piecewise]);
     on_networks::<NdArray<f64>>((&recipe, 20), 1, &Default::default(), |plan, question| {
         let lrp = |epsilon| question.ask(Ask::Lrp("epsilon", Some(epsilon), true)).values();
         let distance = |epsilon| minus(&lrp(epsilon), &lrp(0.0)).into_iter().fold(0.0, larger);
-        let (far, near) = (distance(1e-7), distance(1e-9));
-        assert!(near <= 0.0101 * far + 1e-10, "{near} and {far} of {plan}");
+        let (far, near) = (distance(1e-8), distance(1e-10));
+        assert!(near <= 0.02 * far + 1e-10, "{near} and {far} of {plan}");
     });
 }
 
@@ -468,7 +489,7 @@ fn connection_weights_are_a_gradient<B: Kernels>(device: &B::Device, tolerance: 
             layer.as_object().unwrap().iter().filter(|(name, _)| name.starts_with("MaxPool"));
         pools.into_iter().any(|(_, settings)| settings["dilation"].to_string().contains('2'))
     };
-    let recipe = Recipe { families: vec![Family::Maximum], ..Recipe::default() };
+    let recipe = Recipe { families: vec![Family::Piecewise], ..Recipe::default() };
     let mut maxima = 0;
     for plan in recipe.networks(60) {
         if plan.layers.iter().any(|(_, layer)| dilated(layer)) {
@@ -514,7 +535,7 @@ fn gaps<B: Kernels>(question: &Question<B>, ask: Ask) -> Vec<(Tally, Vec<f64>)> 
 }
 
 fn exact_integrals_are_complete<B: Kernels>(device: &B::Device, tolerance: f64) {
-    let recipe = Recipe::of(PIECEWISE_LINEAR, &[Family::Maximum]);
+    let recipe = Recipe::of(PIECEWISE_LINEAR, &[Family::Piecewise]);
     on_networks::<B>((&recipe, 20), 1, device, |plan, question| {
         for (tally, gaps) in gaps(&question, Ask::Exact) {
             tally.assert_zero(&plan.to_string(), &gaps, 0.1 * tolerance);
@@ -524,7 +545,7 @@ fn exact_integrals_are_complete<B: Kernels>(device: &B::Device, tolerance: f64) 
 
 #[test]
 fn exact_integrals_are_what_quadratures_tend_to() {
-    let recipe = Recipe::of(PIECEWISE_LINEAR, &[Family::Maximum]);
+    let recipe = Recipe::of(PIECEWISE_LINEAR, &[Family::Piecewise]);
     let recipe = Recipe { inputs: vec![1, 2], ends: 1, ..recipe };
     on_networks::<NdArray<f64>>((&recipe, 3), 1, &Default::default(), |plan, question| {
         let question = question.about(0..1);
@@ -622,7 +643,7 @@ fn attributions_are_linear_in_the_output<B: Kernels>(device: &B::Device, toleran
 /// reference has no negative attribution and one below has no positive one.
 fn what_only_rises_is_attributed_as_it_moves<B: Kernels>(device: &B::Device, tolerance: f64) {
     let rising = ["elu", "softsign", "tanh", "sigmoid"];
-    let recipe = Recipe::of(&[PIECEWISE_LINEAR, &rising].concat(), &[Family::Maximum]);
+    let recipe = Recipe::of(&[PIECEWISE_LINEAR, &rising].concat(), &[Family::Piecewise]);
     for plan in recipe.networks(20) {
         let plan = plan.with("weight", f64::abs).with("gamma", f64::abs);
         let network = plan.build::<B>(device);
@@ -660,9 +681,9 @@ fn rows_and_targets_do_not_meet<B: Kernels>(device: &B::Device, tolerance: f64) 
 /// Zeros and infinities are made by data of zeros, references that equal the data, and networks that
 /// are constant, dead or saturated, if anywhere.
 fn nothing_is_ever_undefined<B: Kernels>(device: &B::Device, _: f64) {
-    let piecewise_linear = Recipe::of(PIECEWISE_LINEAR, &[Family::Maximum]);
+    let piecewise_linear = Recipe::of(PIECEWISE_LINEAR, &[Family::Piecewise]);
     for (recipe, exact) in [(Recipe::default(), None), (piecewise_linear, Some(Ask::Exact))] {
-        for plan in recipe.networks(3) {
+        for plan in recipe.networks(2) {
             let zeros = |data: &[Tensor<B>]| data.iter().map(|x| x.clone().scale(0.0)).collect();
             let check = |plan: &Plan, change: &dyn Fn(&mut Question<B>)| {
                 let network = plan.build::<B>(device);
@@ -686,13 +707,13 @@ fn nothing_is_ever_undefined<B: Kernels>(device: &B::Device, _: f64) {
     }
 }
 
-/// As nearly as the answer is decided by data of single precision: a slope over a tiny difference, say,
-/// already moves with the last digit of x. The stabilizer of most rules depends on the precision, that
-/// of the epsilon rule does not.
+/// As nearly as the answer is decided by data of single precision: close to a jump it moves with the last
+/// digit of x. A slope over a small difference cancels, which leaves three digits of DeepLift. The
+/// stabilizer of most rules depends on the precision, that of the epsilon rule does not.
 #[test]
 fn single_precision_is_nearly_double() {
     let precise = |ask: &Ask| !matches!(ask, Ask::Lrp(rule, ..) if *rule != "epsilon");
-    for plan in Recipe::default().networks(15) {
+    for plan in Recipe::default().networks(12) {
         let (single, double) =
             (plan.build::<NdArray<f32>>(&Default::default()), plan.build(&Default::default()));
         let single = question(&single, 2, &Default::default());
@@ -703,7 +724,8 @@ fn single_precision_is_nearly_double() {
             let (left, right) = (single.ask(ask).values(), double.ask(ask).values());
             let slack = minus(&moved.ask(ask).values(), &right).into_iter().fold(0.0, larger);
             let size = right.iter().copied().fold(1.0, larger);
-            assert_same(&format!("{ask:?} of {plan}"), &left, &right, 1e-4 + slack / size);
+            let tolerance = if matches!(ask, Ask::DeepLift(..)) { 1e-3 } else { 1e-4 };
+            assert_same(&format!("{ask:?} of {plan}"), &left, &right, tolerance + slack / size);
         }
     }
 }

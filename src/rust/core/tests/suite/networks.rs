@@ -33,18 +33,18 @@ pub struct Recipe {
 pub enum Family {
     /// Affine and structural layers and activation functions.
     Plain,
-    /// Maxima over windows.
-    Maximum,
+    /// Maxima over windows and rectifiers: linear piece by piece.
+    Piecewise,
     /// Layers that multiply values of the data with each other: products and normalisation.
     Product,
 }
 
-use Family::{Maximum, Plain, Product};
+use Family::{Piecewise, Plain, Product};
 
 impl Default for Recipe {
     fn default() -> Self {
         let functions = ACTIVATIONS.iter().map(|(name, _)| *name).collect();
-        let families = vec![Maximum, Product];
+        let families = vec![Piecewise, Product];
         Self { functions, last: None, families, bias: true, inputs: vec![1, 2, 3], ends: 2 }
     }
 }
@@ -77,23 +77,25 @@ const LAYERS: &[(Family, &[usize], usize, Draft)] = &[
     (Plain, SPATIAL, 1, Sketch::upsampling),
     (Plain, SPATIAL, 1, |s, x| s.pooling("Average", x)),
     (Plain, SPATIAL, 1, |_, _| json!({"GlobalAvgPooling": {}})),
-    (Maximum, SPATIAL, 1, |s, x| s.pooling("Max", x)),
-    (Maximum, SPATIAL, 1, |_, _| json!({"GlobalMaxPooling": {}})),
+    (Piecewise, SPATIAL, 1, |s, x| s.pooling("Max", x)),
+    (Piecewise, SPATIAL, 1, |_, _| json!({"GlobalMaxPooling": {}})),
     (Plain, ANY, 1, Sketch::batch_norm),
     (Plain, SPATIAL, 1, Sketch::padding),
     (Plain, SPATIAL, 1, Sketch::flatten),
+    (Plain, &[1], 1, |s, _| json!({"Reshape": {"target": [1, -1], "order": s.order()}})),
     (Plain, SPATIAL, 1, Sketch::reshape),
     (Plain, &[2], 1, |_, _| json!({"Permute": {"axes": [3, 2]}})),
     (Plain, &[3], 1, |_, _| json!({"Permute": {"axes": [4, 2, 3]}})),
     (Plain, ANY, 1, |_, _| json!({"Skipping": {}})),
     (Plain, ANY, 1, |s, _| json!({"Activation": {"activation": s.function()}})),
-    (Plain, ANY, 1, Sketch::prelu),
+    (Piecewise, ANY, 1, Sketch::prelu),
     (Plain, ANY, 2, |_, _| json!({"Concatenate": {"axis": 2}})),
     (Plain, SPATIAL, 2, |_, _| json!({"Concatenate": {"axis": -1}})),
     (Plain, ANY, 2, |_, _| json!({"Add": {}})),
     (Plain, ANY, 3, |_, _| json!({"Add": {}})),
     (Product, ANY, 2, |_, _| json!({"Multiply": {}})),
     (Product, ANY, 3, |_, _| json!({"Multiply": {}})),
+    (Product, ANY, 1, |s, x| s.norm("LayerNorm", x, json!({}))),
     (Product, ANY, 1, |s, x| s.norm("LayerNorm", &x[..1], json!({"axes": [2]}))),
     (Product, SPATIAL, 1, |s, x| s.norm("LayerNorm", &x[1..2], json!({"axes": [3]}))),
     (Product, ANY, 1, |s, x| s.norm("GroupNorm", &x[..1], json!({"groups": 2 - x[0] % 2}))),
@@ -298,7 +300,7 @@ impl Sketch {
         }
         let settings = match self.random.below(0..=3) {
             0 => json!({"GlobalAvgPooling": {}}),
-            1 if self.recipe.families.contains(&Maximum) => json!({"GlobalMaxPooling": {}}),
+            1 if self.recipe.families.contains(&Piecewise) => json!({"GlobalMaxPooling": {}}),
             _ => self.flatten(&[]),
         };
         self.add(&[value], settings).expect("an operand with channels")
@@ -385,20 +387,15 @@ impl Sketch {
         json!({ format!("Upsampling{rank}D"): {"size": self.numbers(rank, 1..=2)} })
     }
 
-    /// A rectifier, where there may be rectifiers.
     fn prelu(&mut self, x: &[usize]) -> Value {
-        match self.recipe.functions.contains(&"leaky_relu") {
-            true => json!({"PReLU": {"weight": self.weight(&x[..1])}}),
-            false => json!({"Skipping": {}}),
-        }
+        let slopes = [&[1], &x[..1], x][self.random.below(0..=2)];
+        json!({"PReLU": {"weight": self.weight(slopes)}})
     }
 
     fn reshape(&mut self, x: &[usize]) -> Value {
-        let order = ["channels_first", "channels_last"][self.random.below(0..=1)];
-        let mut target: Vec<i64> = x.iter().map(|n| *n as i64).collect();
-        target.reverse();
+        let mut target: Vec<i64> = x.iter().rev().map(|n| *n as i64).collect();
         target[self.random.below(0..=x.len() - 1)] = -1;
-        json!({"Reshape": {"target": target, "order": order}})
+        json!({"Reshape": {"target": target, "order": self.order()}})
     }
 
     fn pooling(&mut self, kind: &str, x: &[usize]) -> Value {
@@ -448,8 +445,11 @@ impl Sketch {
     }
 
     fn flatten(&mut self, _: &[usize]) -> Value {
-        let order = ["channels_first", "channels_last"][self.random.below(0..=1)];
-        json!({"Flatten": {"start_dim": 2, "end_dim": -1, "order": order}})
+        json!({"Flatten": {"start_dim": 2, "end_dim": -1, "order": self.order()}})
+    }
+
+    fn order(&mut self) -> Value {
+        ["channels_first", "channels_last"][self.random.below(0..=1)].into()
     }
 }
 
