@@ -24,7 +24,8 @@
 #' pooling has another winner at the reference than at the data point; `maxpool = "crossmax"` and
 #' `winner_takes_all = FALSE` add up there too. A result that does not add up although it should
 #' gives a warning of class `innsight_warning_conservation` that names the layer; `$conservation`
-#' has the numbers.
+#' has the numbers. With `winner_takes_all = FALSE` a window shares by its mean difference, which
+#' breaks down behind layers that keep the mean (normalisation, softmax): take `"crossmax"` there.
 #'
 #' Softmax, layer normalisation and products of layers pass differences by multipliers that are
 #' exact, under both rules. Only a softmax at the very end, if it is not ignored, is taken node by

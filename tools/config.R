@@ -79,7 +79,7 @@ libs <- if (windows) {
   c(
     "-lpthread", "-ldl", "-lm",
     # Hide Rust's symbols, so that the linker drops what is not used: 4 instead of 10 MB.
-    if (linux) c("-Wl,--exclude-libs,ALL", "-Wl,--gc-sections", if (profile == "release") "-Wl,-S")
+    if (linux) c("-Wl,--exclude-libs,ALL", "-Wl,--gc-sections", if (profile == "release") "-Wl,-s")
   )
 }
 

@@ -242,12 +242,21 @@ impl<B: Kernels> Tensor<B> {
 
     /// Sums along an axis, which stays with extent 1.
     pub fn sum_axis(self, axis: usize) -> Self {
-        self.map(|t| B::float_sum_dim(t, axis))
+        self.reduce(axis, B::float_sum_dim)
     }
 
     /// The largest value along an axis, which stays with extent 1.
     pub fn max_axis(self, axis: usize) -> Self {
-        self.map(|t| B::float_max_dim(t, axis))
+        self.reduce(axis, B::float_max_dim)
+    }
+
+    fn reduce(self, axis: usize, f: impl FnOnce(FloatTensor<B>, usize) -> FloatTensor<B>) -> Self {
+        let mut shape = self.shape();
+        let before = shape[..axis].iter().product();
+        let after = shape[axis + 1..].iter().product();
+        let extent = std::mem::replace(&mut shape[axis], 1);
+        // burn-wgpu 0.20 reduces permuted tensors wrongly; reshaping brings them in order.
+        self.reshape(&[before, extent, after]).map(|t| f(t, 1)).reshape(&shape)
     }
 
     /// max(x, 0).

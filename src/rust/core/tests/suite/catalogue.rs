@@ -178,6 +178,8 @@ pub fn nonlinear(random: &mut Random) -> Vec<Case> {
     let softmax =
         |name: &str| json!({"Activation": {"activation": {"name": name, "args": {"dim": 2}}}});
     cases.extend(["softmax", "log_softmax"].map(|f| Case::new(&[&[3, 4]], softmax(f), vec![])));
+    let softmax = |name: &str| json!({"Activation": {"activation": {"name": name}}});
+    cases.extend(["softmax", "log_softmax"].map(|f| Case::new(&[&[2, 6, 5]], softmax(f), vec![])));
     for shape in [[1, 1, 1], [2, 1, 1], [2, 3, 2]] {
         let slopes = vec![random.array(&shape)];
         cases.push(Case::new(&[&[2, 3, 2]], json!({"PReLU": {"weight": 1}}), slopes));

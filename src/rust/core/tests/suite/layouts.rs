@@ -6,7 +6,7 @@ use innsight_core::tensor::Tensor;
 
 use crate::{assert_close, on_every_backend, Random};
 
-on_every_backend!(permuted_and_shared);
+on_every_backend!(permuted_and_shared, axes_of_permuted_tensors);
 
 fn permuted_and_shared<B: Kernels>(device: &B::Device, tolerance: f64) {
     let values = Random::new(21).values(4 * 3 * 4 * 10);
@@ -57,5 +57,21 @@ fn permuted_and_shared<B: Kernels>(device: &B::Device, tolerance: f64) {
         let expected: Vec<f64> = permuted.iter().map(|&v| on_value(v)).collect();
         assert_close(name, &on_tensor(x).into_vec(), &expected, tolerance);
         assert_close(name, &alive.into_vec(), &permuted, tolerance);
+    }
+}
+
+/// Reductions along every axis of a tensor whose channels are stored last, as a GPU keeps the result of
+/// a convolution. burn-wgpu's own are wrong there.
+fn axes_of_permuted_tensors<B: Kernels>(device: &B::Device, tolerance: f64) {
+    let values = Random::new(22).values(6 * 4 * 5 * 2);
+    let last: Tensor<B> = Tensor::from_vec(values, &[6, 4, 5, 2], device);
+    let permuted = last.permute(&[0, 3, 1, 2]);
+    let ordered: Tensor<B> =
+        Tensor::from_vec(permuted.clone().into_vec(), &permuted.shape(), device);
+    for axis in 0..4 {
+        let sums = [permuted.clone(), ordered.clone()].map(|x| x.sum_axis(axis).into_vec());
+        assert_close(&format!("sum along axis {axis}"), &sums[0], &sums[1], tolerance);
+        let maxima = [permuted.clone(), ordered.clone()].map(|x| x.max_axis(axis).into_vec());
+        assert_eq!(maxima[0], maxima[1], "largest along axis {axis}");
     }
 }
