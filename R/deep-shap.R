@@ -76,14 +76,12 @@ DeepSHAP <- R6::R6Class("DeepSHAP",
         n <- self$limit_ref
       }
       self$data_ref <- references
-      private$explain(
-        c(settings, weight = 1 / n), n,
-        \(copies) list(reference = lapply(references, slice_rows, copies))
-      )
+      private$explain(c(settings, weight = 1 / n), n)
       private$check_sums()
     }
   ),
   private = list(
+    of_copies = function(copies) list(reference = lapply(self$data_ref, slice_rows, copies)),
     value_name = function() "Contribution",
     is_exact = function() TRUE,
     has_ledger = function() TRUE,

@@ -57,15 +57,12 @@ ExpectedGradient <- R6::R6Class("ExpectedGradient",
       call <- private$call()
       self$n <- check_count(n, call = call)
       self$data_ref <- reference_arrays(data_ref, self, "data_ref", single = FALSE, call)
-      private$explain(
-        list(name = "expected_gradient", n = self$n, seed = draw_seed(), reference = self$data_ref),
-        self$n,
-        \(copies) list(copies = range(copies))
-      )
+      private$explain(list(name = "expected_gradient", n = self$n, seed = draw_seed()), self$n)
       private$keep_values(self$data_ref)
     }
   ),
   private = list(
+    of_copies = function(copies) list(copies = range(copies), reference = self$data_ref),
     print_fields = function() c(n = format(self$n), data_ref = format_reference(self$data_ref))
   )
 )

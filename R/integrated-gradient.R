@@ -76,18 +76,19 @@ IntegratedGradient <- R6::R6Class("IntegratedGradient",
       if (self$integration == "exact") {
         private$explain(c(settings, name = "exact_gradient", limit = private$limit()))
       } else {
-        nodes <- quadratures[[self$integration]](self$n)
-        private$explain(
-          c(settings, name = "integrated_gradient"),
-          length(nodes$at),
-          \(copies) list(alphas = nodes$at[copies], weights = nodes$weights[copies])
-        )
+        private$nodes <- quadratures[[self$integration]](self$n)
+        private$explain(c(settings, name = "integrated_gradient"), length(private$nodes$at))
       }
       private$keep_values(self$x_ref)
       private$check_sums()
     }
   ),
   private = list(
+    # Places and weights of the quadrature.
+    nodes = NULL,
+    of_copies = function(copies) {
+      list(alphas = private$nodes$at[copies], weights = private$nodes$weights[copies])
+    },
     is_exact = function() self$integration == "exact" && self$times_input,
     print_fields = function() {
       c(

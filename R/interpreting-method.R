@@ -130,12 +130,11 @@ InterpretingMethod <- R6::R6Class("InterpretingMethod",
     # What a method prints beyond the common fields: a named character vector.
     print_fields = function() character(),
 
-    # The engine's settings of the method, and what changes with the copies of a data point that it
-    # looks at (noisy versions, points on a path, references): how many there are, and a function
-    # (positions of copies) -> further settings.
+    # The engine's settings of the method; how many copies of a data point it looks at (noisy
+    # versions, points on a path, references), and the settings for some of them by position.
     method = NULL,
     n_copies = 1L,
-    of_copies = NULL,
+    of_copies = function(copies) list(),
 
     # Whether the values must add up to the goal by themselves, whether the engine can say what
     # every layer absorbed, and for every layer whether it may lose something unaccounted for.
@@ -144,10 +143,9 @@ InterpretingMethod <- R6::R6Class("InterpretingMethod",
     lossy = function() logical(length(self$converter$model$modules_list)),
 
     # Runs the method over all data points and keeps what comes back.
-    explain = function(method, n_copies = 1L, of_copies = \(copies) list()) {
+    explain = function(method, n_copies = 1L) {
       private$method <- method
       private$n_copies <- n_copies
-      private$of_copies <- of_copies
       total <- private$run()
       inputs <- seq_along(self$converter$input_dim)
       selected <- lengths(self$output_idx) > 0

@@ -69,13 +69,13 @@ SmoothGrad <- R6::R6Class("SmoothGrad",
           seed = draw_seed(),
           times_input = self$times_input
         ),
-        self$n,
-        \(copies) list(copies = range(copies))
+        self$n
       )
       private$keep_values()
     }
   ),
   private = list(
+    of_copies = function(copies) list(copies = range(copies)),
     print_fields = function() {
       c(super$print_fields(), n = format(self$n), noise_level = format(self$noise_level))
     }
