@@ -79,7 +79,8 @@ libs <- if (windows) {
   c(
     "-lpthread", "-ldl", "-lm",
     # Hide Rust's symbols, so that the linker drops what is not used: 4 instead of 10 MB.
-    if (linux) c("-Wl,--exclude-libs,ALL", "-Wl,--gc-sections", if (profile == "release") "-Wl,-s")
+    if (linux) c("-Wl,--exclude-libs,ALL", "-Wl,--gc-sections"),
+    if (linux && profile == "release") c("-Wl,-S", "-Wl,-x")
   )
 }
 
