@@ -255,8 +255,10 @@ impl<B: Kernels> Tensor<B> {
         let before = shape[..axis].iter().product();
         let after = shape[axis + 1..].iter().product();
         let extent = std::mem::replace(&mut shape[axis], 1);
-        // burn-wgpu 0.20 reduces permuted tensors wrongly; reshaping brings them in order.
-        self.reshape(&[before, extent, after]).map(|t| f(t, 1)).reshape(&shape)
+        // burn-wgpu 0.20 reduces permuted tensors wrongly; reshaping brings them in order. ndarray is
+        // slow where an axis of one cell comes last.
+        let lines = [before, extent, after];
+        self.reshape(if after == 1 { &lines[..2] } else { &lines }).map(|t| f(t, 1)).reshape(&shape)
     }
 
     /// max(x, 0).
