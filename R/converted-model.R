@@ -85,6 +85,9 @@ set_modules <- function(model, info) {
   self$output_order <- seq_along(self$output_nodes)
 }
 
+# The class of every layer, by its name.
+layer_classes <- function(model) vapply(model$modules_list, \(layer) class(layer)[1L], "")
+
 kept_values <- function(layer) {
   slots <- c("input", "preactivation", "output")
   intersect(c(slots, paste0(slots, "_ref")), ls(layer))

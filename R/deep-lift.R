@@ -132,7 +132,7 @@ deep_lift_settings <- function(method, rule_name, maxpool, call) {
 deep_lift_lossy <- function(method) {
   kinds <- vapply(capabilities()$layers, `[[`, "", "kind")
   classes <- vapply(capabilities()$layers, `[[`, "", "class")
-  layers <- vapply(method$converter$model$modules_list, \(layer) class(layer)[1], "")
+  layers <- layer_classes(method$converter$model)
   winner <- method$maxpool == "gradient" && method$winner_takes_all
   winner & layers %in% classes[kinds == "selection"]
 }

@@ -50,14 +50,27 @@ engine_call <- function(channels_first, dtype, call) {
 network_predict <- function(converter, x, channels_first = TRUE, dtype = "float",
                             call = rlang::caller_env()) {
   settings <- engine_call(channels_first, dtype, call)
-  plan <- network_plan(converter, channels_first, dtype, call)
+  parts <- forward_in_chunks(converter, x, settings, call, function(handle, x) {
+    engine_predict(handle, x, settings)
+  })
+  bind_rows(parts)
+}
+
+#' Call the engine's `pass(handle, x)` for as many rows of x at a time as fit into memory
+#' @noRd
+forward_in_chunks <- function(converter, x, settings, call, pass) {
+  plan <- network_plan(converter, settings$channels_first, settings$dtype, call)
   budget <- memory_budget(call)
   check_memory(plan$bytes_per_data_point, budget, call)
   rows <- split_every(nrow(x[[1L]]), budget %/% plan$bytes_per_data_point)
-  parts <- lapply(rows, function(rows) {
+  lapply(rows, function(rows) {
     x <- lapply(x, slice_rows, rows)
-    from_engine(engine_predict(network_handle(converter, call), x, settings), call)
+    from_engine(pass(network_handle(converter, call), x), call)
   })
+}
+
+# Lists of matrices with the same columns, one list per chunk of rows, as one list.
+bind_rows <- function(parts) {
   if (length(parts) == 1L) parts[[1L]] else do.call(Map, c(list(rbind), parts))
 }
 
@@ -102,14 +115,10 @@ network_explain <- function(converter, method, x, targets, channels_first, dtype
 #' @noRd
 network_values <- function(converter, x, targets, ignore_last_act, channels_first, dtype, call) {
   settings <- engine_call(channels_first, dtype, call)
-  plan <- network_plan(converter, channels_first, dtype, call)
-  rows <- split_every(nrow(x[[1L]]), memory_budget(call) %/% plan$bytes_per_data_point)
-  parts <- lapply(rows, function(rows) {
-    x <- lapply(x, slice_rows, rows)
-    handle <- network_handle(converter, call)
-    from_engine(engine_values(handle, x, targets, ignore_last_act, settings), call)
+  parts <- forward_in_chunks(converter, x, settings, call, function(handle, x) {
+    engine_values(handle, x, targets, ignore_last_act, settings)
   })
-  bind <- function(name) do.call(Map, c(list(rbind), lapply(parts, `[[`, name)))
+  bind <- \(name) bind_rows(lapply(parts, `[[`, name))
   list(preds = bind("preds"), values = bind("values"))
 }
 

@@ -84,7 +84,7 @@ LRP <- R6::R6Class("LRP",
     # Rules that give the same relevance to several cells make more of it.
     lossy = function() {
       rules <- lrp_rules(self$rule_name, self$rule_param, private$call())$rules
-      classes <- vapply(self$converter$model$modules_list, \(layer) class(layer)[1], "")
+      classes <- layer_classes(self$converter$model)
       vapply(classes, \(class) identical(rules[[class]]$name, "ties"), NA)
     },
 

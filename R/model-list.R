@@ -98,7 +98,6 @@ field_array <- function(required = FALSE) {
   }
 }
 
-
 field_sizes <- function(n, default = NULL, lower = 1) {
   function(x, at) {
     if (is.null(x)) x <- if (is.function(default)) default(at) else default
