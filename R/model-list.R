@@ -29,16 +29,18 @@ check_finite <- function(x, at) {
   x
 }
 
-# R ties `dim` to the length, so raw weights (4 bytes a value) tell their shape by an attribute.
-weight_dim <- function(x) if (is.raw(x)) attr(x, "shape", exact = TRUE) else dim(x)
+# R ties `dim` to the length, so raw weights (4 bytes a value) tell their shape by attributes.
+weight_dim <- function(x) if (is.raw(x)) dim.innsight_f32(x) else dim(x)
 weight_length <- function(x) if (is.raw(x)) length(x) / 4 else length(x)
 
 # Plain doubles, or raw row-major f32 left as they are; NULL if neither.
 plain_weight <- function(x) {
   if (inherits(x, "torch_tensor")) x <- as.array(x$detach()$cpu())
   if (is.raw(x)) {
-    shape <- unlist(as_shapes(weight_dim(x)))
-    return(if (length(shape) && length(x) == 4 * prod(shape)) x)
+    shape <- unlist(as_shapes(attr(x, "shape", exact = TRUE)))
+    axes <- attr(x, "axes", exact = TRUE) %||% seq_along(shape)
+    valid <- length(shape) && length(x) == 4 * prod(shape) && setequal(axes, seq_along(shape))
+    return(if (valid) x)
   }
   if (!is.numeric(x) || length(x) == 0L) {
     return(NULL)

@@ -63,7 +63,20 @@ pub fn write(
         false => axes.extend((first + 1..shape.len()).chain([first])),
     }
     axes.extend(targets.map(|_| 1));
-    let array = array.permuted_axes(axes);
+    to_r(array.permuted_axes(axes))
+}
+
+/// Row-major values as an R array; a single number for no extents.
+pub fn from_row_major(values: &[f64], shape: &[usize]) -> Result<Robj> {
+    let array = ArrayViewD::from_shape(IxDyn(shape), values)
+        .map_err(|e| Kind::Bug.error(format!("An array with wrong extents: {e}")))?;
+    match shape {
+        [] => Ok(values[0].into()),
+        _ => to_r(array),
+    }
+}
+
+fn to_r(array: ArrayViewD<'_, f64>) -> Result<Robj> {
     let dims: Vec<i32> = array.shape().iter().map(|&n| n as i32).collect();
     let mut robj = Robj::from(in_order(&array.reversed_axes()));
     robj.set_attrib("dim", dims).map_err(|e| Kind::Bug.error(e.to_string()))?;

@@ -10,6 +10,7 @@
 mod arrays;
 mod engine;
 mod error;
+mod files;
 mod request;
 
 use extendr_api::prelude::*;
@@ -92,6 +93,20 @@ fn engine_explain(handle: Robj, method: Robj, x: Robj, targets: Robj, call: Robj
     })
 }
 
+/// The content of a model file, as R/convert-file.R explains.
+/// @noRd
+#[extendr]
+fn engine_read(path: &str) -> Robj {
+    guard(|| files::read(path))
+}
+
+/// A JSON text as nested lists.
+/// @noRd
+#[extendr]
+fn engine_json(text: &str) -> Robj {
+    guard(|| files::json(text))
+}
+
 /// Provokes a panic, so that the tests can prove what becomes of one.
 /// @noRd
 #[extendr]
@@ -110,5 +125,7 @@ extendr_module! {
     fn engine_plan;
     fn engine_values;
     fn engine_explain;
+    fn engine_read;
+    fn engine_json;
     fn engine_panic;
 }

@@ -1,13 +1,14 @@
 //! What R asks for, as Rust types. See R/engine.R for the lists.
 
 use std::ops::Range;
+use std::rc::Rc;
 
 use extendr_api::deserializer::from_robj;
 use extendr_api::prelude::*;
 use innsight_core::error::{Kind, Result};
 use innsight_core::layers::{Op, ACTIVATIONS, TYPES};
 use innsight_core::methods::{Choice, DeepLiftRule, MaxPool};
-use innsight_core::model::{Array, Layer, Model, Values};
+use innsight_core::model::{Array, Layer, Model};
 use innsight_core::rules::RULES;
 use serde::Deserialize;
 
@@ -124,7 +125,7 @@ pub fn model(spec: &Robj, arrays: &Robj) -> Result<Model> {
         input_dim: integer_lists(&field(&spec, "input_dim")?, "input_dim")?,
         layers: layers.values().map(|robj| layer(&robj)).collect::<Result<_>>()?,
         outputs: outputs.into_iter().map(|i| i.unsigned_abs() as usize).collect(),
-        arrays: list_of(arrays, "arrays")?.values().map(|a| array(&a)).collect::<Result<_>>()?,
+        arrays: list_of(arrays, "arrays")?.values().map(array).collect::<Result<_>>()?,
     })
 }
 
@@ -140,23 +141,29 @@ fn layer(robj: &Robj) -> Result<Layer> {
 }
 
 /// A column-major array of doubles, or a raw vector of row-major single-precision values whose
-/// attribute `shape` gives the extents (R allows no `dim` that is not the vector's own).
-fn array(robj: &Robj) -> Result<Array> {
-    let Some(bytes) = robj.as_raw_slice() else {
-        let (values, shape) = arrays::read(robj, true)?;
+/// attribute `shape` gives the extents (R allows no `dim` that is not the vector's own) and `axes`
+/// the order in which the axes are wanted. The vector stays R's: it is not copied.
+fn array(robj: Robj) -> Result<Array> {
+    if robj.as_raw_slice().is_none() {
+        let (values, shape) = arrays::read(&robj, true)?;
         return Ok(Array::new(&shape, values));
-    };
+    }
     let shape = robj.get_attrib("shape").ok_or_else(|| defect("raw weights without a shape"))?;
     let shape: Vec<usize> = parse(&shape, "shape")?;
-    let values: usize = shape.iter().product();
-    if bytes.len() != 4 * values {
-        return Err(Kind::Weights.error(format!(
-            "A raw vector of {} bytes does not hold {values} single-precision values",
-            bytes.len()
-        )));
+    let from_one = |axis: usize| axis.checked_sub(1).ok_or_else(|| defect("axis 0"));
+    let axes = robj.get_attrib("axes").map(|axes| {
+        parse::<Vec<usize>>(&axes, "axes")?.into_iter().map(from_one).collect::<Result<_>>()
+    });
+    Array::from_f32(Rc::new(RawVector(robj)), &shape, axes.transpose()?)
+}
+
+/// A raw vector that R keeps for as long as this lives.
+struct RawVector(Robj);
+
+impl AsRef<[u8]> for RawVector {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_raw_slice().unwrap_or_default()
     }
-    let values = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-    Ok(Array { shape, values: Values::F32(values.collect()) })
 }
 
 #[derive(Deserialize)]

@@ -23,6 +23,8 @@ pub enum Kind {
     Weights,
     /// A setting of a layer cannot be honoured.
     Model,
+    /// A file cannot be read: it is damaged, or holds no model in a form that is known.
+    File,
     /// A rule does not exist, does not hold for a layer or has a bad parameter.
     Rule,
     /// The computation would need more memory than there can be.
@@ -42,6 +44,7 @@ impl Kind {
             Self::Shape => "shape",
             Self::Weights => "weights",
             Self::Model => "model",
+            Self::File => "file",
             Self::Rule => "rule",
             Self::Memory => "memory",
             Self::Device => "device",

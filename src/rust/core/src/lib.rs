@@ -33,6 +33,7 @@
 //! - [`graph`]: the network on a device, [`forward`](graph::Network::forward) to a [`graph::Tape`] and
 //!   [`backward`](graph::Network::backward), the one walk.
 //! - [`layers`], [`rules`], [`methods`]: one file each, and one line in the table of the module.
+//! - [`formats`]: readers of model files, from bytes to the lists of the R package.
 //! - [`tensor`]: tensors whose rank is a run-time value, over burn's backend primitives; the only file
 //!   besides [`kernels`] that talks to burn.
 //! - [`kernels`]: the hot operations as a trait over burn's `Backend`, with burn's own operations as
@@ -45,6 +46,7 @@
 #![deny(unsafe_code)]
 
 pub mod error;
+pub mod formats;
 pub mod graph;
 pub mod kernels;
 pub mod layers;

@@ -2,8 +2,12 @@
 //!
 //! This mirrors the documented named-list model of the R package, which deserialises into it.
 
+use std::rc::Rc;
+
+use ndarray::ArrayViewD;
 use serde::Deserialize;
 
+use crate::error::{Kind, Result};
 use crate::layers::Op;
 
 /// A network: the layers in the order of the user's list, and the arrays they refer to.
@@ -28,38 +32,130 @@ pub struct Layer {
     pub op: Op,
 }
 
-/// Values in row-major order.
+/// Weights: values in row-major order, whose axes may be wanted in another order.
 #[derive(Debug, Clone)]
 pub struct Array {
     /// The extents of all axes.
     pub shape: Vec<usize>,
-    /// The values.
-    pub values: Values,
+    stored: Values,
+    /// The axes of the stored values in the order of `shape`.
+    axes: Option<Vec<usize>>,
 }
 
 /// The values of an [`Array`], in the precision in which the model came.
 #[derive(Debug, Clone)]
-pub enum Values {
-    /// Single precision, as files and deep-learning frameworks keep them.
-    F32(Vec<f32>),
+enum Values {
     /// Double precision, as R keeps them.
     F64(Vec<f64>),
+    /// Single precision, little-endian, as files and deep-learning frameworks keep them; not ours.
+    F32(Bytes),
+}
+
+/// Memory that something else keeps.
+#[derive(Clone)]
+struct Bytes(Rc<dyn AsRef<[u8]>>);
+
+impl std::fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes", (*self.0).as_ref().len())
+    }
 }
 
 impl Array {
     /// An array of doubles.
     pub fn new(shape: &[usize], values: Vec<f64>) -> Self {
-        Self { shape: shape.to_vec(), values: Values::F64(values) }
+        Self { shape: shape.to_vec(), stored: Values::F64(values), axes: None }
     }
 
-    /// The first position, counted from 0 in row-major order, of a value that is not finite or
+    /// An array over the bytes of little-endian single-precision values, which are stored with the
+    /// extents `stored` and wanted with these axes, counted from 0, in this order.
+    ///
+    /// # Errors
+    /// [`Kind::Weights`] if the extents do not fit the bytes, or the axes the extents.
+    pub fn from_f32(
+        bytes: Rc<dyn AsRef<[u8]>>,
+        stored: &[usize],
+        axes: Option<Vec<usize>>,
+    ) -> Result<Self> {
+        let (given, wanted) = ((*bytes).as_ref().len(), stored.iter().product::<usize>());
+        if wanted.checked_mul(4) != Some(given) {
+            return Err(Kind::Weights.error(format!(
+                "A raw vector of {given} bytes does not hold {wanted} single-precision values"
+            )));
+        }
+        let order = axes.clone().unwrap_or_else(|| (0..stored.len()).collect());
+        let mut sorted = order.clone();
+        sorted.sort_unstable();
+        if !sorted.into_iter().eq(0..stored.len()) {
+            return Err(Kind::Weights.error(format!(
+                "The axes of an array with {} axes are each of them",
+                stored.len()
+            )));
+        }
+        let shape = order.iter().map(|&axis| stored[axis]).collect();
+        Ok(Self { shape, stored: Values::F32(Bytes(bytes)), axes })
+    }
+
+    /// The values in row-major order.
+    pub fn to_vec<T: Float>(&self) -> Vec<T> {
+        match &self.stored {
+            Values::F64(values) => values.iter().map(|&x| T::from_f64(x)).collect(),
+            Values::F32(bytes) => {
+                let (values, _) = (*bytes.0).as_ref().as_chunks();
+                let value = |bytes: &[u8; 4]| T::from_f32(f32::from_le_bytes(*bytes));
+                let Some(axes) = &self.axes else { return values.iter().map(value).collect() };
+                let mut stored = vec![0; axes.len()];
+                axes.iter().zip(&self.shape).for_each(|(&axis, &n)| stored[axis] = n);
+                let view = ArrayViewD::from_shape(stored, values).expect("checked by from_f32()");
+                view.permuted_axes(axes.as_slice()).iter().map(value).collect()
+            }
+        }
+    }
+
+    /// The first position, counted from 0 in the order of storage, of a value that is not finite or
     /// larger than `limit` in size.
     pub fn first_beyond(&self, limit: f64) -> Option<usize> {
         let beyond = |x: f64| x.is_nan() || x.abs() > limit;
-        match &self.values {
-            Values::F32(v) => v.iter().position(|&x| beyond(x.into())),
-            Values::F64(v) => v.iter().position(|&x| beyond(x)),
+        match &self.stored {
+            Values::F64(values) => values.iter().position(|&x| beyond(x)),
+            Values::F32(bytes) => {
+                let (values, _) = (*bytes.0).as_ref().as_chunks();
+                values.iter().position(|x| beyond(f32::from_le_bytes(*x).into()))
+            }
         }
+    }
+
+    /// Whether the values are stored in single precision.
+    pub fn is_single(&self) -> bool {
+        matches!(self.stored, Values::F32(_))
+    }
+}
+
+/// A precision.
+pub trait Float {
+    /// Rounds.
+    fn from_f64(x: f64) -> Self;
+    /// Is exact.
+    fn from_f32(x: f32) -> Self;
+}
+
+impl Float for f32 {
+    fn from_f64(x: f64) -> Self {
+        x as f32
+    }
+
+    fn from_f32(x: f32) -> Self {
+        x
+    }
+}
+
+impl Float for f64 {
+    fn from_f64(x: f64) -> Self {
+        x
+    }
+
+    fn from_f32(x: f32) -> Self {
+        x.into()
     }
 }
 

@@ -5,7 +5,6 @@ use serde::Deserialize;
 use super::{show, single, Affine, Built, Context, Part, Settings, Shape, Weights};
 use crate::error::{Kind, Result};
 use crate::kernels::Kernels;
-use crate::model::Values;
 use crate::tensor::Tensor;
 
 /// y = a x + b with a = gamma / sqrt(variance + eps) and b = beta - a mean, by channel.
@@ -29,10 +28,7 @@ impl Settings for BatchNorm {
             context
                 .weights(field, index, &[channels])
                 .map_err(|e| e.kind.error(format!("{} ({} arrives)", e.message, show(&input))))?;
-            Ok(match &context.array(field, index)?.values {
-                Values::F32(v) => v.iter().map(|&x| f64::from(x)).collect(),
-                Values::F64(v) => v.clone(),
-            })
+            Ok(context.array(field, index)?.to_vec())
         };
         let (gamma, beta) = (column("gamma", self.gamma)?, column("beta", self.beta)?);
         let (mean, var) = (column("run_mean", self.run_mean)?, column("run_var", self.run_var)?);

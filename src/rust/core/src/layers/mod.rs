@@ -33,7 +33,7 @@ pub use activation::{Activation, ACTIVATIONS};
 
 use crate::error::{Kind, Result};
 use crate::kernels::Kernels;
-use crate::model::{Array, Order, Values};
+use crate::model::{Array, Order};
 use crate::tensor::{largest, Tensor};
 
 /// The extents of a value, without the rows.
@@ -304,9 +304,9 @@ impl<B: Kernels> Context<'_, B> {
                 i + 1
             )));
         }
-        Ok(match &array.values {
-            Values::F32(v) => Tensor::from_vec(v.clone(), shape, self.device),
-            Values::F64(v) => Tensor::from_vec(v.clone(), shape, self.device),
+        Ok(match array.is_single() {
+            true => Tensor::from_vec(array.to_vec::<f32>(), shape, self.device),
+            false => Tensor::from_vec(array.to_vec::<f64>(), shape, self.device),
         })
     }
 

@@ -231,10 +231,8 @@ fn transposed_convolution<B: Kernels>(device: &B::Device, tolerance: f64) {
         let (&[channels, height, width], weight) = (&case.inputs[0][..], &case.arrays[0]) else {
             unreachable!()
         };
-        let (&[_, per, k, l], Values::F64(w)) = (&weight.shape[..], &weight.values) else {
-            unreachable!()
-        };
-        let Values::F64(bias) = &case.arrays[1].values else { unreachable!() };
+        let &[_, per, k, l] = &weight.shape[..] else { unreachable!() };
+        let (w, bias): (Vec<f64>, Vec<f64>) = (weight.to_vec(), case.arrays[1].to_vec());
         for axis in 0..2 {
             let setting = |name: &str, i: usize| settings[name][i].as_u64().unwrap() as i64;
             let (n, kernel) = ([height, width][axis] as i64, [k, l][axis] as i64);

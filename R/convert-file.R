@@ -1,0 +1,40 @@
+# Model files. The engine reads them (src/rust/core/src/formats); what it returns is a list with the
+# entry `format` and, depending on it, others:
+#
+# | `format` | other entries |
+# |---|---|
+# | `"onnx"` | `model`: the model list, complete |
+# | `"keras"` | `config`: the architecture (JSON as nested lists), `weights`: see keras_model_list() |
+# | `"torch"` | `module`: the tree of modules, see torch_model_list() |
+# | `"tensors"` | `tensors`: a named list of arrays |
+
+#' @export
+as_model_list.character <- function(model, ...) {
+  call <- quote(as_model_list(model))
+  content <- read_model_file(model, "model", call)
+  switch(content$format,
+    onnx = content$model,
+    innsight_abort(
+      c("{.arg model} must be a file that holds a network.",
+        x = "{.file {model}} holds weights alone."),
+      "file",
+      call = call
+    )
+  )
+}
+
+#' @noRd
+read_model_file <- function(path, arg, call) {
+  if (!checkmate::test_string(path, min.chars = 1L)) {
+    abort_arg(path, "the path of one file", arg, call)
+  }
+  if (!file.exists(path) || dir.exists(path)) {
+    innsight_abort(
+      c("{.arg {arg}} must be the path of a file.",
+        x = "There is no file {.file {path}}."),
+      "file",
+      call = call
+    )
+  }
+  from_engine(engine_read(normalizePath(path)), call)
+}
