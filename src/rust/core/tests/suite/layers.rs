@@ -2,7 +2,6 @@
 
 use innsight_core::kernels::Kernels;
 use innsight_core::layers::{Layer, Pair, Part};
-use innsight_core::model::Values;
 use innsight_core::tensor::Tensor;
 use serde_json::Value;
 

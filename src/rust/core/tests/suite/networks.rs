@@ -6,7 +6,7 @@ use burn_ndarray::NdArray;
 use innsight_core::graph::Network;
 use innsight_core::kernels::Kernels;
 use innsight_core::layers::{Context, ACTIVATIONS};
-use innsight_core::model::{Array, Model, Order, Values};
+use innsight_core::model::{Array, Model, Order};
 use serde_json::{json, Value};
 
 use crate::{activation, build, model, op, Random};
