@@ -40,33 +40,35 @@ keras_json <- function(model, call) {
   )
 }
 
-#' The weights of a live model's layers, as bytes, so that R never makes doubles of them
+#' The weights of a live model's layers
+#'
+#' They come as bytes, so that R never makes doubles of them. The Python side of each is emptied by
+#' hand: the R object that stands for it would keep it until R's next garbage collection.
 #' @noRd
 live_weights <- function(model) {
   python <- reticulate::py_run_string(
     "
-def innsight_layer(model, names):
+def layer_of(model, names):
     for name in names:
         model = model.get_layer(name)
     return model
 
-def innsight_weights(layer):
-    import numpy
-    return [numpy.ascontiguousarray(w, dtype='<f4') for w in layer.get_weights()]
+def shapes(layer):
+    return [[int(n) for n in w.shape] for w in layer.weights]
 
-def innsight_shape(array):
-    return [int(n) for n in array.shape]
+def content(layer, index):
+    import numpy
+    return bytearray(numpy.ascontiguousarray(layer.get_weights()[int(index)], dtype='<f4'))
 ",
     local = TRUE, convert = FALSE
   )
-  as_r <- reticulate::py_to_r
-  builtins <- reticulate::import_builtins(convert = FALSE)
   function(names, path) {
-    layer <- python$innsight_layer(model, as.list(names))
-    arrays <- python$innsight_weights(layer)
-    lapply(seq_len(as_r(builtins$len(arrays))) - 1L, function(i) {
-      array <- arrays$pop(0L)
-      f32(as_r(builtins$bytearray(array)), unlist(as_r(python$innsight_shape(array))))
+    layer <- python$layer_of(model, as.list(names))
+    shapes <- reticulate::py_to_r(python$shapes(layer))
+    lapply(seq_along(shapes), function(i) {
+      bytes <- python$content(layer, i - 1L)
+      on.exit(bytes$clear())
+      f32(reticulate::py_to_r(bytes), unlist(shapes[[i]]))
     })
   }
 }

@@ -4,7 +4,7 @@
 
 use std::rc::Rc;
 
-use ndarray::ArrayViewD;
+use ndarray::{ArrayView2, ArrayViewD, Ix2};
 use serde::Deserialize;
 
 use crate::error::{Kind, Result};
@@ -107,7 +107,11 @@ impl Array {
                 let mut stored = vec![0; axes.len()];
                 axes.iter().zip(&self.shape).for_each(|(&axis, &n)| stored[axis] = n);
                 let view = ArrayViewD::from_shape(stored, values).expect("checked by from_f32()");
-                view.permuted_axes(axes.as_slice()).iter().map(value).collect()
+                let view = view.permuted_axes(axes.as_slice());
+                match view.view().into_dimensionality::<Ix2>() {
+                    Ok(matrix) => by_tiles(&matrix, value),
+                    Err(_) => view.iter().map(value).collect(),
+                }
             }
         }
     }
@@ -131,8 +135,26 @@ impl Array {
     }
 }
 
+/// The values of a matrix in row-major order, tile by tile, which is several times faster than row by
+/// row where the columns are contiguous.
+fn by_tiles<S, T: Float>(matrix: &ArrayView2<S>, value: impl Fn(&S) -> T) -> Vec<T> {
+    const TILE: usize = 32;
+    let (rows, columns) = matrix.dim();
+    let mut ordered = vec![T::from_f32(0.0); rows * columns];
+    for (block, ordered) in ordered.chunks_mut(TILE * columns.max(1)).enumerate() {
+        for start in (0..columns).step_by(TILE) {
+            for (i, row) in ordered.chunks_mut(columns).enumerate() {
+                for j in start..columns.min(start + TILE) {
+                    row[j] = value(&matrix[[block * TILE + i, j]]);
+                }
+            }
+        }
+    }
+    ordered
+}
+
 /// A precision.
-pub trait Float {
+pub trait Float: Clone {
     /// Rounds.
     fn from_f64(x: f64) -> Self;
     /// Is exact.
