@@ -1,7 +1,7 @@
 //! HDF5 as h5py writes it by default: superblock 0, object headers of version 1, groups as symbol
 //! tables, arrays in one piece. Attributes are read where they are texts.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use super::bytes::{damaged, Budget, Cursor};
 use super::value::{Array, Dtype};
@@ -23,7 +23,7 @@ pub struct File<'a> {
 /// A group or an array, with its attributes.
 #[derive(Default)]
 pub struct Object<'a> {
-    attributes: Vec<(String, Vec<String>)>,
+    attributes: HashMap<String, Vec<String>>,
     /// Where a group's B-tree and its heap of names are.
     group: Option<(u64, u64)>,
     array: Option<Array<'a>>,
@@ -32,7 +32,7 @@ pub struct Object<'a> {
 impl Object<'_> {
     /// The texts of an attribute.
     pub fn attribute(&self, name: &str) -> Option<&[String]> {
-        self.attributes.iter().find(|(key, _)| key == name).map(|(_, texts)| texts.as_slice())
+        self.attributes.get(name).map(Vec::as_slice)
     }
 }
 
@@ -79,10 +79,9 @@ impl<'a> File<'a> {
         for (name, address) in self.members(group)? {
             let path = format!("{prefix}{name}");
             self.budget.spend(path.len() as u64)?;
-            let member = self.object(address).map_err(|e| Error {
-                message: format!("{} (at {path:?})", e.message),
-                ..e
-            })?;
+            let member = self
+                .object(address)
+                .map_err(|e| Error { message: format!("{} (at {path:?})", e.message), ..e })?;
             match member.array {
                 Some(array) => arrays.push((path, array)),
                 None => self.collect(&member, &(path + "/"), depth, arrays)?,

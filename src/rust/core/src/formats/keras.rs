@@ -27,7 +27,10 @@ const NOT_KERAS: [(&str, &str); 8] = [
         "models/model.json",
         "of PyTorch's torch.export. Export the model with torch.onnx.export() instead",
     ),
-    ("archive_format", "of PyTorch's torch.export. Export the model with torch.onnx.export() instead"),
+    (
+        "archive_format",
+        "of PyTorch's torch.export. Export the model with torch.onnx.export() instead",
+    ),
     ("saved_model.pb", "a SavedModel of TensorFlow. Load it in Keras and save it as .keras"),
     ("keras_metadata.pb", "a SavedModel of TensorFlow. Load it in Keras and save it as .keras"),
     (".npy", "of NumPy. Save the weights as safetensors"),

@@ -1,8 +1,6 @@
 //! R's serialization format (binary XDR, versions 2 and 3), read without R: nothing is evaluated, and
 //! no bytes can harm more than their own reading. Of functions only the attributes are kept.
 
-use std::borrow::Cow;
-
 use super::bytes::{damaged, Cursor};
 use crate::error::{Kind, Result};
 
@@ -14,7 +12,7 @@ pub struct Object<'a> {
 }
 
 /// Named values, in order.
-pub type Bindings<'a> = Vec<(Cow<'a, str>, Object<'a>)>;
+pub type Bindings<'a> = Vec<(&'a str, Object<'a>)>;
 
 /// A value of R without its attributes.
 #[derive(Debug, Clone, Default)]
@@ -26,10 +24,10 @@ pub enum Node<'a> {
     Integer(Vec<i32>),
     Double(Vec<f64>),
     /// NA is none.
-    Character(Vec<Option<Cow<'a, str>>>),
+    Character(Vec<Option<&'a str>>),
     List(Vec<Object<'a>>),
     Pairlist(Bindings<'a>),
-    Symbol(Cow<'a, str>),
+    Symbol(&'a str),
     /// A number for [`Archive::environments`].
     Environment(usize),
     /// A pointer, a tensor in R torch.
@@ -45,17 +43,17 @@ impl<'a> Object<'a> {
     }
 
     /// The elements of a list with their names.
-    pub fn elements(&self) -> Vec<(&str, &Object<'a>)> {
+    pub fn elements(&self) -> Vec<(&'a str, &Object<'a>)> {
         match &self.node {
             Node::List(values) => {
                 let names = match self.attribute("names").map(|names| &names.node) {
                     Some(Node::Character(names)) => names.as_slice(),
                     _ => &[],
                 };
-                let names = names.iter().map(|name| name.as_deref().unwrap_or_default());
+                let names = names.iter().map(|name| name.unwrap_or_default());
                 names.chain(std::iter::repeat("")).zip(values).collect()
             }
-            Node::Pairlist(pairs) => pairs.iter().map(|(name, value)| (&**name, value)).collect(),
+            Node::Pairlist(pairs) => pairs.iter().map(|(name, value)| (*name, value)).collect(),
             _ => Vec::new(),
         }
     }
@@ -63,7 +61,7 @@ impl<'a> Object<'a> {
 
 /// The value of this name.
 pub fn find<'b, 'a>(bindings: &'b Bindings<'a>, name: &str) -> Option<&'b Object<'a>> {
-    bindings.iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    bindings.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
 }
 
 /// What a serialized value consists of.
@@ -79,11 +77,8 @@ impl<'a> Archive<'a> {
     /// # Errors
     /// [`Kind::File`] if the bytes are damaged or in another of R's formats.
     pub fn read(bytes: &'a [u8]) -> Result<Self> {
-        let mut reader = Reader {
-            cursor: Cursor::new(bytes),
-            references: Vec::new(),
-            environments: Vec::new(),
-        };
+        let mut reader =
+            Reader { cursor: Cursor::new(bytes), references: Vec::new(), environments: Vec::new() };
         if &reader.cursor.array()? != b"X\n" {
             return Err(Kind::File.error("An R object is stored in a form that is not binary"));
         }
@@ -102,8 +97,9 @@ impl<'a> Archive<'a> {
     }
 }
 
-/// R nests calls, lists and environments in each other; real files get to about 100.
-const MAX_DEPTH: usize = 1500;
+/// R nests calls, lists and environments in each other; modules of R torch get to 73, and to ten more
+/// for each that is in another.
+const MAX_DEPTH: usize = 500;
 
 struct Reader<'a> {
     cursor: Cursor<'a>,
@@ -238,7 +234,9 @@ impl<'a> Reader<'a> {
                 n => {
                     let length = u64::try_from(n);
                     let length = length.map_err(|_| damaged("a text of R has no length"))?;
-                    Some(String::from_utf8_lossy(self.cursor.take(length)?))
+                    let text = std::str::from_utf8(self.cursor.take(length)?);
+                    // Only names and settings matter, which are ASCII.
+                    Some(text.unwrap_or("\u{FFFD}"))
                 }
             }]),
             item::LOGICAL => Node::Logical(self.numbers(i32::from_be_bytes)?),
@@ -338,7 +336,7 @@ impl<'a> Reader<'a> {
             let tag = if flags & 0x400 != 0 { self.object(depth)?.node } else { Node::Null };
             let name = match tag {
                 Node::Symbol(name) => name,
-                _ => Cow::default(),
+                _ => "",
             };
             pairs.push((name, self.object(depth)?));
             flags = self.int()?;
@@ -388,7 +386,7 @@ impl<'a> Reader<'a> {
 /// The vector that R keeps in a compact form; of the forms, those that small vectors have.
 fn expanded<'a>(class: &Object<'a>, state: Object<'a>) -> Node<'a> {
     let class = match class.elements().first() {
-        Some((_, Object { node: Node::Symbol(name), .. })) => name.as_ref(),
+        Some((_, Object { node: Node::Symbol(name), .. })) => *name,
         _ => return Node::Other,
     };
     match (class, state.node) {

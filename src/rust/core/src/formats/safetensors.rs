@@ -6,13 +6,8 @@ use super::bytes::{damaged, Cursor};
 use super::value::{Array, Dtype, Value};
 use crate::error::{Kind, Result};
 
-/// A safetensors file.
-pub struct Safetensors<'a> {
-    /// Texts that came with the arrays.
-    pub metadata: serde_json::Map<String, serde_json::Value>,
-    /// The arrays, in the order of the header.
-    pub entries: Vec<(String, Entry<'a>)>,
-}
+/// The arrays of a file, in the order of the header.
+pub type Entries<'a> = Vec<(String, Entry<'a>)>;
 
 /// An array as the file stores it.
 pub struct Entry<'a> {
@@ -30,46 +25,33 @@ struct Description {
     data_offsets: (u64, u64),
 }
 
-impl<'a> Safetensors<'a> {
-    /// The file with these bytes.
-    ///
-    /// # Errors
-    /// [`Kind::File`] if the file is damaged.
-    pub fn open(bytes: &'a [u8]) -> Result<Self> {
-        let mut cursor = Cursor::new(bytes);
-        let size = cursor.u64()?;
-        let header: serde_json::Map<_, _> = serde_json::from_slice(cursor.take(size)?)
-            .map_err(|e| damaged(format!("its header is not valid JSON: {e}")))?;
-        let data = cursor.rest();
-        let mut metadata = serde_json::Map::new();
-        let mut entries = Vec::with_capacity(header.len());
-        let mut ranges = Vec::with_capacity(header.len());
-        for (name, value) in header {
-            if name == "__metadata__" {
-                metadata = serde_json::from_value(value).unwrap_or_default();
-                continue;
-            }
-            let Description { dtype, shape, data_offsets: (start, end) } =
-                serde_json::from_value(value)
-                    .map_err(|e| damaged(format!("the description of {name}: {e}")))?;
-            let length = end.checked_sub(start);
-            let length = length.ok_or_else(|| damaged(format!("{name} ends before its start")))?;
-            let bytes = Cursor::at(data, start)?.take(length)?;
-            ranges.push((start, end));
-            entries.push((name, Entry { dtype, shape, bytes }));
-        }
-        ranges.sort_unstable();
-        if ranges.windows(2).any(|pair| pair[1].0 < pair[0].1) {
-            return Err(damaged("two of its arrays overlap"));
-        }
-        Ok(Self { metadata, entries })
+/// The arrays of the file with these bytes.
+///
+/// # Errors
+/// [`Kind::File`] if the file is damaged.
+pub fn open(bytes: &[u8]) -> Result<Entries<'_>> {
+    let mut cursor = Cursor::new(bytes);
+    let size = cursor.u64()?;
+    let header: serde_json::Map<_, _> = serde_json::from_slice(cursor.take(size)?)
+        .map_err(|e| damaged(format!("its header is not valid JSON: {e}")))?;
+    let data = cursor.rest();
+    let mut entries = Vec::with_capacity(header.len());
+    let mut ranges = Vec::with_capacity(header.len());
+    for (name, value) in header.into_iter().filter(|(name, _)| name != "__metadata__") {
+        let Description { dtype, shape, data_offsets: (start, end) } =
+            serde_json::from_value(value)
+                .map_err(|e| damaged(format!("the description of {name}: {e}")))?;
+        let length = end.checked_sub(start);
+        let length = length.ok_or_else(|| damaged(format!("{name} ends before its start")))?;
+        let bytes = Cursor::at(data, start)?.take(length)?;
+        ranges.push((start, end));
+        entries.push((name, Entry { dtype, shape, bytes }));
     }
-
-    /// Takes an array out.
-    pub fn remove(&mut self, name: &str) -> Option<Entry<'a>> {
-        let place = self.entries.iter().position(|(key, _)| key == name)?;
-        Some(self.entries.remove(place).1)
+    ranges.sort_unstable();
+    if ranges.windows(2).any(|pair| pair[1].0 < pair[0].1) {
+        return Err(damaged("two of its arrays overlap"));
     }
+    Ok(entries)
 }
 
 impl<'a> Entry<'a> {
@@ -105,11 +87,11 @@ impl<'a> Entry<'a> {
 ///
 /// # Errors
 /// [`Kind::File`] if the file is damaged.
-pub fn tensors<'a>(file: &Safetensors<'a>) -> Result<Value<'a>> {
-    let arrays = file
-        .entries
-        .iter()
-        .map(|(name, entry)| Ok((name.clone(), Value::Array(entry.array(name)?))));
+pub fn tensors(entries: Entries) -> Result<Value> {
+    let arrays = entries.into_iter().map(|(name, entry)| {
+        let array = entry.array(&name)?;
+        Ok((name, Value::Array(array)))
+    });
     let arrays = Value::Map(arrays.collect::<Result<_>>()?);
     Ok(Value::map([("format", "tensors".into()), ("tensors", arrays)]))
 }

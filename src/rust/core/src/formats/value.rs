@@ -92,7 +92,8 @@ impl Dtype {
     /// # Errors
     /// [`Kind::File`](crate::error::Kind::File) if the bytes are not as many as the shape says.
     pub fn array<'a>(self, extents: &[u64], bytes: &'a [u8]) -> Result<Array<'a>> {
-        let product = extents.iter().try_fold(self.size() as u64, |n, &extent| n.checked_mul(extent));
+        let product =
+            extents.iter().try_fold(self.size() as u64, |n, &extent| n.checked_mul(extent));
         let shape = extents.iter().map(|&n| i32::try_from(n).map(|n| n as usize));
         let shape: Vec<usize> = shape
             .collect::<std::result::Result<_, _>>()
