@@ -193,12 +193,8 @@ impl<'a> File<'a> {
         }
         if let (Some(shape), Some(dtype), Some(data)) = (shape, dtype, data) {
             self.budget.spend(data.len() as u64)?;
-            // Keras' mark of a type that HDF5 does not have.
-            let brain_floats = object.attribute("dtype").is_some_and(|t| t == ["bfloat16"]);
-            let dtype = match dtype {
-                Datatype::Numbers(dtype) => dtype,
-                _ if brain_floats => Dtype::Bf16,
-                _ => return Err(Kind::File.error("An array in the HDF5 file holds no numbers")),
+            let Datatype::Numbers(dtype) = dtype else {
+                return Err(Kind::File.error("An array in the HDF5 file holds no numbers"));
             };
             object.array = Some(dtype.array(&shape, data)?);
         }
@@ -330,6 +326,8 @@ impl Datatype {
             (1, 4) => Self::Numbers(Dtype::F32),
             (1, 8) => Self::Numbers(Dtype::F64),
             (3, _) => Self::Texts(size.into()),
+            // As Keras writes bfloat16, which HDF5 does not have.
+            (5, 2) => Self::Numbers(Dtype::Bf16),
             (8, 1) => Self::Numbers(Dtype::Whole { size: 1, signed: false }),
             (9, 16) if bits & 15 == 1 => Self::HeapTexts,
             _ => Self::Other,

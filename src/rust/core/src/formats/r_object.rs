@@ -36,6 +36,12 @@ pub enum Node<'a> {
     Other,
 }
 
+impl<'a> From<Node<'a>> for Object<'a> {
+    fn from(node: Node<'a>) -> Self {
+        Self { node, attributes: Vec::new() }
+    }
+}
+
 impl<'a> Object<'a> {
     /// An attribute.
     pub fn attribute(&self, name: &str) -> Option<&Object<'a>> {
@@ -97,9 +103,9 @@ impl<'a> Archive<'a> {
     }
 }
 
-/// R nests calls, lists and environments in each other; modules of R torch get to 73, and to ten more
-/// for each that is in another.
-const MAX_DEPTH: usize = 500;
+/// R nests calls, lists and environments in each other; modules of R torch get to 60, and to 13 more
+/// for each module around them.
+const MAX_DEPTH: usize = 400;
 
 struct Reader<'a> {
     cursor: Cursor<'a>,
@@ -177,128 +183,40 @@ impl<'a> Reader<'a> {
         self.object_of(flags, depth)
     }
 
-    /// The object whose flags have been read.
+    /// The object whose flags have been read. What nests has a function of its own, which keeps the
+    /// frames on the stack small.
     fn object_of(&mut self, flags: i32, depth: usize) -> Result<Object<'a>> {
-        let has_attributes = flags & 0x200 != 0;
-        let has_tag = flags & 0x400 != 0;
         let node = match flags as u8 {
-            item::NULL => Node::Null,
-            item::SYMBOL => {
-                let name = match self.object(depth)?.node {
-                    Node::Character(mut name) => name.pop().flatten().unwrap_or_default(),
-                    _ => return Err(damaged("a symbol of R has no name")),
-                };
-                self.refer_to(Node::Symbol(name))
-            }
+            // These have their attributes elsewhere, or none.
             item::PAIRLIST => return self.pairlist(flags, depth),
             item::CALL | item::DOTS | item::CLOSURE | item::PROMISE => {
-                let attributes = if has_attributes { self.attributes(depth)? } else { Vec::new() };
-                if has_tag {
-                    self.object(depth)?;
-                }
-                self.object(depth)?;
-                // What follows in a call is a pairlist.
-                self.object(depth)?;
-                return Ok(Object { node: Node::Other, attributes });
+                return self.call(flags, depth)
             }
-            item::ENVIRONMENT => {
-                self.int()?;
-                let number = self.environments.len();
-                self.environments.push(Vec::new());
-                self.references.push(Node::Environment(number));
-                self.object(depth)?;
-                let frame = self.object(depth)?;
-                let hashed = self.object(depth)?;
-                let attributes = self.attributes(depth)?;
-                let buckets = match hashed.node {
-                    Node::List(buckets) => buckets,
-                    _ => Vec::new(),
-                };
-                self.environments[number] = std::iter::once(frame)
-                    .chain(buckets)
-                    .filter_map(|part| match part.node {
-                        Node::Pairlist(bindings) => Some(bindings),
-                        _ => None,
-                    })
-                    .flatten()
-                    .collect();
-                return Ok(Object { node: Node::Environment(number), attributes });
-            }
-            item::SPECIAL | item::BUILTIN => {
-                let length = self.length()?;
-                self.cursor.skip(length)?;
-                Node::Other
-            }
-            item::STRING => Node::Character(vec![match self.int()? {
-                -1 => None,
-                n => {
-                    let length = u64::try_from(n);
-                    let length = length.map_err(|_| damaged("a text of R has no length"))?;
-                    let text = std::str::from_utf8(self.cursor.take(length)?);
-                    // Only names and settings matter, which are ASCII.
-                    Some(text.unwrap_or("\u{FFFD}"))
-                }
-            }]),
+            item::ENVIRONMENT => return self.environment(depth),
+            item::COMPACT => return self.compact(depth),
+            item::SYMBOL => return self.symbol(depth).map(Object::from),
+            item::REFERENCE => return self.reference(flags >> 8).map(Object::from),
+            item::NULL => return Ok(Object::default()),
+
+            item::STRING => Node::Character(vec![self.text()?]),
             item::LOGICAL => Node::Logical(self.numbers(i32::from_be_bytes)?),
             item::INTEGER => Node::Integer(self.numbers(i32::from_be_bytes)?),
             item::DOUBLE => Node::Double(self.numbers(f64::from_be_bytes)?),
-            item::COMPLEX | item::RAW => {
-                let size = if flags as u8 == item::RAW { 1 } else { 16 };
-                let length = self.length()?;
-                self.cursor.skip(length.saturating_mul(size))?;
-                Node::Other
-            }
-            item::CHARACTER => {
-                let mut texts = Vec::new();
-                for _ in 0..self.length()? {
-                    match self.object(depth)?.node {
-                        Node::Character(mut text) => texts.extend(text.pop()),
-                        _ => return Err(damaged("a text of R is something else")),
-                    }
-                }
-                Node::Character(texts)
-            }
-            item::LIST | item::EXPRESSION => {
-                let mut values = Vec::new();
-                for _ in 0..self.length()? {
-                    values.push(self.object(depth)?);
-                }
-                Node::List(values)
-            }
+            item::CHARACTER => self.texts(depth)?,
+            item::LIST | item::EXPRESSION => self.list(depth)?,
+            item::POINTER => self.pointer(depth)?,
             item::BYTECODE => {
                 self.int()?;
-                self.bytecode(depth)?;
-                Node::Other
+                self.bytecode(depth)?
             }
-            item::POINTER => {
-                self.references.push(Node::Pointer);
-                self.object(depth)?;
-                self.object(depth)?;
-                Node::Pointer
-            }
-            item::WEAK_REFERENCE => self.refer_to(Node::Other),
-            item::COMPACT => {
-                let class = self.object(depth)?;
-                let state = self.object(depth)?;
-                let attributes = self.attributes(depth)?;
-                return Ok(Object { node: expanded(&class, state), attributes });
-            }
+            item::RAW | item::SPECIAL | item::BUILTIN => self.skipped(1)?,
+            item::COMPLEX => self.skipped(16)?,
             item::PERSISTENT | item::PACKAGE | item::NAMESPACE => {
                 self.int()?;
-                for _ in 0..self.length()? {
-                    self.object(depth)?;
-                }
+                self.list(depth)?;
                 self.refer_to(Node::Other)
             }
-            item::REFERENCE => {
-                let number = match flags >> 8 {
-                    0 => self.int()?,
-                    number => number,
-                };
-                let place = usize::try_from(number).ok().and_then(|n| n.checked_sub(1));
-                let node = place.and_then(|place| self.references.get(place));
-                node.ok_or_else(|| damaged("an R object refers to what is not there"))?.clone()
-            }
+            item::WEAK_REFERENCE => self.refer_to(Node::Other),
             item::S4
             | item::BASE_ENVIRONMENT
             | item::EMPTY_ENVIRONMENT
@@ -308,14 +226,8 @@ impl<'a> Reader<'a> {
             | item::UNBOUND => Node::Other,
             unknown => return Err(damaged(format!("R has no objects of type {unknown}"))),
         };
-        let own = !matches!(flags as u8, item::REFERENCE | item::SYMBOL | item::NULL);
-        let attributes = if has_attributes && own { self.attributes(depth)? } else { Vec::new() };
+        let attributes = self.attributes_if(flags, depth)?;
         Ok(Object { node, attributes })
-    }
-
-    fn refer_to(&mut self, node: Node<'a>) -> Node<'a> {
-        self.references.push(node.clone());
-        node
     }
 
     fn attributes(&mut self, depth: usize) -> Result<Bindings<'a>> {
@@ -325,16 +237,129 @@ impl<'a> Reader<'a> {
         }
     }
 
+    fn attributes_if(&mut self, flags: i32, depth: usize) -> Result<Bindings<'a>> {
+        match flags & 0x200 {
+            0 => Ok(Vec::new()),
+            _ => self.attributes(depth),
+        }
+    }
+
+    fn tag_if(&mut self, flags: i32, depth: usize) -> Result<Node<'a>> {
+        match flags & 0x400 {
+            0 => Ok(Node::Null),
+            _ => Ok(self.object(depth)?.node),
+        }
+    }
+
+    fn symbol(&mut self, depth: usize) -> Result<Node<'a>> {
+        match self.object(depth)?.node {
+            Node::Character(name) if name.len() == 1 => {
+                Ok(self.refer_to(Node::Symbol(name[0].unwrap_or_default())))
+            }
+            _ => Err(damaged("a symbol of R has no name")),
+        }
+    }
+
+    fn reference(&mut self, packed: i32) -> Result<Node<'a>> {
+        let number = if packed == 0 { self.int()? } else { packed };
+        let place = usize::try_from(number).ok().and_then(|n| n.checked_sub(1));
+        let node = place.and_then(|place| self.references.get(place));
+        node.cloned().ok_or_else(|| damaged("an R object refers to what is not there"))
+    }
+
+    fn text(&mut self) -> Result<Option<&'a str>> {
+        let length = match self.int()? {
+            -1 => return Ok(None),
+            n => u64::try_from(n).map_err(|_| damaged("a text of R has no length"))?,
+        };
+        // Only names and settings matter, which are ASCII.
+        let text = std::str::from_utf8(self.cursor.take(length)?);
+        Ok(Some(text.unwrap_or("\u{FFFD}")))
+    }
+
+    fn texts(&mut self, depth: usize) -> Result<Node<'a>> {
+        let mut texts = Vec::new();
+        for _ in 0..self.length()? {
+            match self.object(depth)?.node {
+                Node::Character(text) => texts.extend(text),
+                _ => return Err(damaged("a text of R is something else")),
+            }
+        }
+        Ok(Node::Character(texts))
+    }
+
+    fn list(&mut self, depth: usize) -> Result<Node<'a>> {
+        let mut values = Vec::new();
+        for _ in 0..self.length()? {
+            values.push(self.object(depth)?);
+        }
+        Ok(Node::List(values))
+    }
+
+    /// Elements of this size, which do not matter.
+    fn skipped(&mut self, size: u64) -> Result<Node<'a>> {
+        let length = self.length()?;
+        self.cursor.skip(length.saturating_mul(size))?;
+        Ok(Node::Other)
+    }
+
+    fn pointer(&mut self, depth: usize) -> Result<Node<'a>> {
+        let node = self.refer_to(Node::Pointer);
+        self.object(depth)?;
+        self.object(depth)?;
+        Ok(node)
+    }
+
+    /// A call, or a function: its environment, its arguments and its body.
+    fn call(&mut self, flags: i32, depth: usize) -> Result<Object<'a>> {
+        let attributes = self.attributes_if(flags, depth)?;
+        self.tag_if(flags, depth)?;
+        self.object(depth)?;
+        self.object(depth)?;
+        Ok(Object { node: Node::Other, attributes })
+    }
+
+    fn environment(&mut self, depth: usize) -> Result<Object<'a>> {
+        self.int()?;
+        let number = self.environments.len();
+        self.environments.push(Vec::new());
+        let node = self.refer_to(Node::Environment(number));
+        self.object(depth)?;
+        let frame = self.object(depth)?;
+        let buckets = match self.object(depth)?.node {
+            Node::List(buckets) => buckets,
+            _ => Vec::new(),
+        };
+        let bindings = |part: Object<'a>| match part.node {
+            Node::Pairlist(bindings) => bindings,
+            _ => Vec::new(),
+        };
+        let parts = std::iter::once(frame).chain(buckets);
+        self.environments[number] = parts.flat_map(bindings).collect();
+        let attributes = self.attributes(depth)?;
+        Ok(Object { node, attributes })
+    }
+
+    /// A vector in a compact form.
+    fn compact(&mut self, depth: usize) -> Result<Object<'a>> {
+        let class = self.object(depth)?;
+        let state = self.object(depth)?;
+        let attributes = self.attributes(depth)?;
+        Ok(Object { node: expanded(&class, state), attributes })
+    }
+
+    fn refer_to(&mut self, node: Node<'a>) -> Node<'a> {
+        self.references.push(node.clone());
+        node
+    }
+
     /// A pairlist whose first flags have been read, and then its end.
     fn pairlist(&mut self, mut flags: i32, depth: usize) -> Result<Object<'a>> {
         let mut pairs = Vec::new();
         let mut attributes = Vec::new();
         while flags as u8 == item::PAIRLIST {
-            if flags & 0x200 != 0 {
-                attributes = self.attributes(depth)?;
-            }
-            let tag = if flags & 0x400 != 0 { self.object(depth)?.node } else { Node::Null };
-            let name = match tag {
+            attributes.extend(self.attributes_if(flags, depth)?);
+            let name = match self.tag_if(flags, depth)? {
                 Node::Symbol(name) => name,
                 _ => "",
             };
@@ -347,16 +372,18 @@ impl<'a> Reader<'a> {
         Ok(Object { node: Node::Pairlist(pairs), attributes })
     }
 
-    fn bytecode(&mut self, depth: usize) -> Result<()> {
+    fn bytecode(&mut self, depth: usize) -> Result<Node<'a>> {
         let depth = depth.checked_sub(1).ok_or_else(|| damaged("an R object is nested deeply"))?;
         self.object(depth)?;
         for _ in 0..self.length()? {
             match self.int()? {
-                constant if constant == i32::from(item::BYTECODE) => self.bytecode(depth)?,
+                constant if constant == i32::from(item::BYTECODE) => {
+                    self.bytecode(depth)?;
+                }
                 constant => self.code(constant, depth)?,
             }
         }
-        Ok(())
+        Ok(Node::Other)
     }
 
     /// A constant of bytecode. Calls in it may have been seen before.
