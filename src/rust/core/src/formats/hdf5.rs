@@ -194,7 +194,8 @@ impl<'a> File<'a> {
         if let (Some(shape), Some(dtype), Some(data)) = (shape, dtype, data) {
             self.budget.spend(data.len() as u64)?;
             let Datatype::Numbers(dtype) = dtype else {
-                return Err(Kind::File.error("An array in the HDF5 file holds no numbers"));
+                let message = "An array in the HDF5 file does not hold little-endian numbers";
+                return Err(Kind::File.error(message));
             };
             object.array = Some(dtype.array(&shape, data)?);
         }

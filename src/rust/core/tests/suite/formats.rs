@@ -101,6 +101,28 @@ fn weights_of_keras_by_layer() {
     assert_array(kernel, &[3, 3, 3, 4], 0.0002840917441062629, -3.890381034638267);
 }
 
+/// Written by h5py with the values that are expected here.
+#[test]
+fn texts_of_fixed_size_and_divided_lists() {
+    let bytes = fixture("fixed_texts.h5");
+    let content = content(&bytes);
+    assert_eq!(at(&content, &["config", "class_name"]), &"Sequential".into());
+    let weights = at(&content, &["weights"]);
+    assert_eq!(keys(weights), ["first", "second_one"]);
+    assert_eq!(keys(at(weights, &["first"])), ["k:0", "b:0", "s:0"]);
+    assert_eq!(keys(at(weights, &["second_one"])), [""; 0]);
+    let array = |name| numbers(at(weights, &["first", name]));
+    assert_eq!(array("k:0"), (vec![2, 3], vec![1.0, 2.0, 3.0, 4.0, 5.0, -6.5]));
+    assert_eq!(array("b:0"), (vec![3], vec![0.1, 0.2, 0.3]));
+    assert_eq!(array("s:0"), (vec![], vec![-7.0]));
+}
+
+#[test]
+fn hdf5_that_keras_does_not_write() {
+    assert!(refusal(&fixture("chunked.h5")).contains("in chunks"));
+    assert!(refusal(&fixture("latest.h5")).contains("libver"));
+}
+
 #[test]
 fn safetensors() {
     let bytes = fixture("pt_mlp.safetensors");
