@@ -1,7 +1,7 @@
 //! Damaged and hostile model files: whatever the bytes, a reader returns, soon, and without
 //! allocating more than a file of that length deserves. Real files are mutated at random;
 //! `INNSIGHT_FUZZ_SECONDS=600 cargo test --test fuzz` goes on for so long with each reader.
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

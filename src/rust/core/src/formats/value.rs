@@ -106,7 +106,7 @@ impl Dtype {
             Self::F32 => Data::F32(bytes.into()),
             Self::F16 => singles(bytes, |b| f16::from_le_bytes(b).to_f32()),
             Self::Bf16 => singles(bytes, |b| bf16::from_le_bytes(b).to_f32()),
-            Self::F64 => doubles(bytes, 8, |b| f64::from_le_bytes(b)),
+            Self::F64 => doubles(bytes, 8, f64::from_le_bytes),
             Self::Whole { size, signed: false } => {
                 doubles(bytes, size, |b| u64::from_le_bytes(b) as f64)
             }

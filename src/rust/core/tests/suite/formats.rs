@@ -304,7 +304,7 @@ fn archives_are_checked() {
     let bytes = fixture("k3_functional.keras");
     let entry = |name: &[u8]| {
         let names = bytes.windows(name.len()).enumerate().filter(|(_, part)| *part == name);
-        names.map(|(place, _)| place).last().unwrap() - 46
+        names.map(|(place, _)| place).next_back().unwrap() - 46
     };
     let config = entry(b"config.json");
     let mut compressed = bytes.clone();
