@@ -2,6 +2,11 @@
 
 use std::borrow::Cow;
 
+use half::{bf16, f16};
+
+use super::bytes::damaged;
+use crate::error::Result;
+
 /// A tree of values, which becomes nested lists in R.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value<'a> {
@@ -49,6 +54,84 @@ impl<'a> Array<'a> {
         let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
         Self { shape, data: Data::F32(bytes.into()) }
     }
+}
+
+/// How a file stores the numbers of an array, always little-endian.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dtype {
+    /// IEEE half precision.
+    F16,
+    /// The upper half of a single.
+    Bf16,
+    /// IEEE single precision.
+    F32,
+    /// IEEE double precision.
+    F64,
+    /// Whole numbers of 1 to 8 bytes.
+    Whole {
+        /// Bytes a number.
+        size: usize,
+        /// Whether it may be negative (two's complement).
+        signed: bool,
+    },
+}
+
+impl Dtype {
+    fn size(self) -> usize {
+        match self {
+            Self::F16 | Self::Bf16 => 2,
+            Self::F32 => 4,
+            Self::F64 => 8,
+            Self::Whole { size, .. } => size,
+        }
+    }
+
+    /// The array of this shape that the bytes hold. Single precision stays where it is, half becomes
+    /// single and all else double.
+    ///
+    /// # Errors
+    /// [`Kind::File`](crate::error::Kind::File) if the bytes are not as many as the shape says.
+    pub fn array<'a>(self, extents: &[u64], bytes: &'a [u8]) -> Result<Array<'a>> {
+        let product =
+            extents.iter().try_fold(self.size() as u64, |n, &extent| n.checked_mul(extent));
+        let shape = extents.iter().map(|&n| i32::try_from(n).map(|n| n as usize));
+        let shape: Vec<usize> = shape
+            .collect::<std::result::Result<_, _>>()
+            .map_err(|_| damaged(format!("it has an array of the shape {extents:?}")))?;
+        if product != Some(bytes.len() as u64) {
+            let how = format!("{} bytes are no array of the shape {extents:?}", bytes.len());
+            return Err(damaged(how));
+        }
+        let data = match self {
+            Self::F32 => Data::F32(bytes.into()),
+            Self::F16 => singles(bytes, |b| f16::from_le_bytes(b).to_f32()),
+            Self::Bf16 => singles(bytes, |b| bf16::from_le_bytes(b).to_f32()),
+            Self::F64 => doubles(bytes, 8, f64::from_le_bytes),
+            Self::Whole { size, signed: false } => {
+                doubles(bytes, size, |b| u64::from_le_bytes(b) as f64)
+            }
+            // The sign is moved to the top and back.
+            Self::Whole { size, signed: true } => {
+                let unused = 8 * (8 - size);
+                doubles(bytes, size, |b| ((i64::from_le_bytes(b) << unused) >> unused) as f64)
+            }
+        };
+        Ok(Array { shape, data })
+    }
+}
+
+fn singles<'a>(bytes: &[u8], value: impl Fn([u8; 2]) -> f32) -> Data<'a> {
+    let pairs = bytes.chunks_exact(2).map(|pair| [pair[0], pair[1]]);
+    Data::F32(pairs.flat_map(|pair| value(pair).to_le_bytes()).collect())
+}
+
+fn doubles<'a>(bytes: &[u8], size: usize, value: impl Fn([u8; 8]) -> f64) -> Data<'a> {
+    let widened = bytes.chunks_exact(size).map(|number| {
+        let mut wide = [0; 8];
+        wide[..size].copy_from_slice(number);
+        wide
+    });
+    Data::F64(widened.map(value).collect())
 }
 
 impl<'a> Value<'a> {

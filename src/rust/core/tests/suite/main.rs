@@ -7,6 +7,7 @@ mod attributions;
 mod axioms;
 mod catalogue;
 mod finite_differences;
+mod formats;
 mod graphs;
 mod kernels;
 mod layers;
