@@ -7,9 +7,9 @@
 #' * The inputs are the columns the network itself sees: those of the model matrix (without the
 #'   intercept) for `nnet::nnet()` and `nnet::multinom()`, so factors enter as their dummy columns,
 #'   see `colnames(model.matrix(fit, data))`.
-#' * Preprocessing around the network, such as that of caret's `train()`, of a recipe in a workflow
-#'   or of an mlr3 pipeline, is not a part of it. A warning says how to bring the data into the form
-#'   that the network sees.
+#' * Preprocessing around the network, such as that of caret's `train()` or the recipe of a
+#'   workflow, is not a part of it. A warning says how to bring the data into the form that the
+#'   network sees.
 #' * The rows of parsnip, workflows, tune, mlr3, brulee, cito, deepnet and RSNNS follow the
 #'   structure of their objects as documented; they are tested with objects made by hand.
 #' * A custom activation of `neuralnet::neuralnet()` is recognised by its values. One that is none

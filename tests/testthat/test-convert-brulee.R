@@ -65,7 +65,8 @@ test_that("fits without estimates and other modules are errors", {
     expect_error(convert(fit), "no estimates", class = "innsight_error_model")
   }
   fit$best_epoch <- 2L
-  expect_error(convert(structure(replace(fit, "y_stats", list(NULL)), class = "brulee_mlp")), "no estimates",
+  unscaled <- structure(replace(fit, "y_stats", list(NULL)), class = "brulee_mlp")
+  expect_error(convert(unscaled), "no estimates",
                class = "innsight_error_model")
   expect_error(convert(brulee_fit(c(3, 2, 1), "relu", factor(c("no", "yes")))), "2 classes",
                class = "innsight_error_model")
