@@ -26,9 +26,9 @@ brulee_model_list <- function(model) {
   n <- length(layers)
   layers[[n]]$weight <- layers[[n]]$weight * scale[["sd"]]
   layers[[n]]$bias <- layers[[n]]$bias * scale[["sd"]] + scale[["mean"]]
-  if (is.factor(outcome) && length(layers[[n]]$bias) != nlevels(outcome)) {
+  if (is.factor(outcome) && nrow(layers[[n]]$weight) != nlevels(outcome)) {
     abort_model(c("{.arg model} must have an output for each of its {nlevels(outcome)} classes.",
-                  x = "It has {length(layers[[n]]$bias)}."))
+                  x = "It has {nrow(layers[[n]]$weight)}."))
   }
   chain_model(
     layers,

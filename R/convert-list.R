@@ -172,7 +172,6 @@ linear_layers <- function(state, hidden, output) {
                   i = "Known are {.val {names(torch_activations)}}."))
   }
   Map(function(layer, activation) {
-    weight <- state[[paste0(layer, ".weight")]]
-    dense_layer(weight, state[[paste0(layer, ".bias")]] %||% numeric(nrow(weight)), activation)
+    dense_layer(state[[paste0(layer, ".weight")]], state[[paste0(layer, ".bias")]], activation)
   }, layers, c(torch_activations[hidden], list(output)))
 }
