@@ -4,15 +4,26 @@
 #' and the names. `Converter$new()` and [convert()] call it; call it yourself to look at a model or
 #' to edit it. A package can teach innsight its own class by a method.
 #'
-#' * A named list is returned as it is.
-#' * `neuralnet::neuralnet()` fits: of several repetitions the one with the smallest error is taken;
-#'   excluded weights are 0. Custom activation functions are an error.
-#' * `nnet::nnet()` and `nnet::multinom()` fits, with skip-layer connections and without a hidden
-#'   layer as well. The inputs are the columns of the model matrix (without the intercept), so
-#'   factors enter as their dummy columns; see `colnames(model.matrix(fit, data))`.
+#' * The inputs are the columns the network itself sees: those of the model matrix (without the
+#'   intercept) for `nnet::nnet()` and `nnet::multinom()`, so factors enter as their dummy columns,
+#'   see `colnames(model.matrix(fit, data))`.
+#' * Preprocessing around the network, such as that of caret's `train()` or the recipe of a
+#'   workflow, is not a part of it. A warning says how to bring the data into the form that the
+#'   network sees.
+#' * The rows of parsnip, workflows, tune, mlr3, brulee, cito, deepnet and RSNNS follow the
+#'   structure of their objects as documented; they are tested with objects made by hand.
+#' * A custom activation of `neuralnet::neuralnet()` is recognised by its values. One that is none
+#'   of the package's functions is an error.
+#' * A `caret::pcaNNet()` network for classes has no softmax at its end; caret scales its outputs to
+#'   probabilities, innsight explains them as they are.
+#' * `brulee` and `cito` fits are read without torch. The outputs of a `cito` network are its
+#'   response where the loss tells it (probabilities for the losses `"cross-entropy"`, `"softmax"`
+#'   and `"binomial"`), else the link, with a warning.
+#'
+#' @eval source_table()
 #'
 #' @param model A fitted model.
-#' @param ... Unused.
+#' @param ... Passed on to the method of the model that `model` holds, if it holds one.
 #' @return A named list with `input_dim`, `input_nodes`, `output_nodes`, `layers` and, where the
 #'   model knows them, `input_names` and `output_names`.
 #' @export
@@ -30,47 +41,137 @@ as_model_list <- function(model, ...) {
 }
 
 #' @export
-as_model_list.list <- function(model, ...) model
+as_model_list.list <- function(model, ...) {
+  # deepnet's networks have no class.
+  if (is_deepnet(model)) deepnet_model_list(model) else model
+}
 
+#' @param within The object `model` was found in.
+#' @noRd
 #' @export
-as_model_list.default <- function(model, ...) {
+as_model_list.default <- function(model, ..., within = NULL) {
   # Lists of another class that hold the documented entries, e.g. made by another package.
   if (is.list(model) && is.list(model[["layers"]])) {
     return(unclass(model))
   }
   later <- inherits(model, c("nn_module", "luz_module_fitted", "python.builtin.object"))
   given <- describe(model)
-  innsight_abort(
+  if (!is.null(within)) given <- paste0(describe(within), ", which holds ", given)
+  sources <- model_sources[-1L, "source"]
+  abort_model(
     c("{.arg model} must be a model that innsight can convert.",
       x = "You gave {given}.",
       i = if (later) {
         "Models of torch, luz and keras cannot be converted yet; give them as a named list."
       },
-      i = "Accepted are named lists (see {.help innsight::Converter}) and fits of \\
-           {.fn neuralnet::neuralnet}, {.fn nnet::nnet} and {.fn nnet::multinom}.",
-      i = "A package can add its class by a method of {.fn innsight::as_model_list}."),
-    "model",
-    call = quote(as_model_list(model))
+      i = "Accepted are named lists (see {.help innsight::Converter}) and neural networks of \\
+           {sources}.",
+      i = "See {.help innsight::as_model_list} for what is supported of each.",
+      i = "A package can add its class by a method of that function.")
   )
+}
+
+#' @noRd
+abort_model <- function(message, .envir = rlang::caller_env()) {
+  innsight_abort(message, "model", call = quote(as_model_list(model)), .envir = .envir)
+}
+
+#' The model list of the fit that `model` holds
+#'
+#' @param within What holds `model`, if anything does.
+#' @param how_to_fit What the user has to do if there is none.
+#' @param outcome Name of the outcome, where the fit has only a placeholder for it.
+#' @noRd
+unwrap <- function(fit, model, ..., within = NULL, how_to_fit, outcome = NULL) {
+  if (is.null(fit)) {
+    abort_model(c("{.arg model} must be a fitted model.",
+                  x = "You gave {describe(model)}, which holds no fit.", i = how_to_fit))
+  }
+  net <- as_model_list(fit, ..., within = within %||% model)
+  if (identical(unlist(net$output_names), ".outcome")) {
+    net$output_names <- layer_names(outcome, 1L)
+  }
+  net
+}
+
+#' @param how_to Code that transforms data, as text.
+#' @noRd
+warn_preprocessing <- function(what, how_to) {
+  innsight_warn(
+    c("{what} is not a part of the converted network.",
+      i = "Give the methods data that went through it: {.code {how_to}}"),
+    "preprocessing"
+  )
+}
+
+#' The names of a layer's nodes, or `NULL` if their number is not that of the nodes
+#' @noRd
+layer_names <- function(names, n) {
+  if (length(names) == n && !anyNA(names)) list(list(as.character(names)))
 }
 
 #' A chain of layers as a model list
 #'
-#' @param layers Layers without links, each feeding the next.
+#' @param layers Layers without links, each feeding the next; the first and the last are dense.
+#' @param input_names,output_names Names, if the model knows them; others than one for each node are
+#'   left out.
 #' @noRd
-chain_model <- function(layers, input_dim, input_names = NULL, output_names = NULL) {
+chain_model <- function(layers, input_names = NULL, output_names = NULL) {
   n <- length(layers)
+  inputs <- ncol(layers[[1L]]$weight)
   layers <- Map(function(layer, i) {
     c(layer, list(input_layers = i - 1L, output_layers = if (i == n) -1L else i + 1L))
-  }, layers, seq_len(n))
+  }, unname(layers), seq_len(n))
   list(
-    input_dim = list(as.integer(input_dim)), input_names = input_names, input_nodes = 1L,
-    output_names = output_names, output_nodes = n, layers = layers
+    input_dim = list(inputs), input_names = layer_names(input_names, inputs), input_nodes = 1L,
+    output_names = layer_names(output_names, nrow(layers[[n]]$weight)), output_nodes = n,
+    layers = layers
   )
 }
 
+#' @param activation Name of the activation, or a list of name and arguments.
 #' @noRd
 dense_layer <- function(weight, bias, activation) {
-  list(type = "Dense", weight = unname(weight), bias = as.vector(bias),
-       activation_name = activation)
+  c(list(type = "Dense", weight = unname(weight), bias = as.vector(bias),
+         activation_name = activation[[1L]]),
+    if (length(activation) > 1L) list(activation_args = activation[[2L]]))
+}
+
+# torch's names of activations -> ours, with arguments where they are not the defaults. celu is elu
+# for the default alpha; rrelu has the middle of its random slopes outside of training.
+torch_activations <- list(
+  celu = "elu", elu = "elu", gelu = "gelu", hardsigmoid = "hard_sigmoid", hardtanh = "hard_tanh",
+  leaky_relu = "leaky_relu", linear = "linear", relu = "relu", relu6 = "relu6",
+  rrelu = list("leaky_relu", list(negative_slope = 11 / 48)), selu = "selu", sigmoid = "sigmoid",
+  silu = "silu", softplus = "softplus", softsign = "softsign", tanh = "tanh"
+)
+
+#' Dense layers from the parameters of a torch module of linear layers
+#'
+#' @param state Named list of arrays in the order of the layers: `<layer>.weight` (out x in) and
+#'   `<layer>.bias`.
+#' @param hidden Names of the hidden layers' activations as torch has them, recycled.
+#' @param output Activation of the last layer.
+#' @noRd
+linear_layers <- function(state, hidden, output) {
+  names <- names(state) %||% rep("", length(state))
+  parts <- sub("\\.(weight|bias)$", "", names)
+  layers <- unique(parts)
+  ranks <- vapply(state, function(x) length(dim(x)), 0L)
+  is_weight <- endsWith(names, ".weight")
+  odd <- names[!(is_weight & ranks == 2L | endsWith(names, ".bias") & ranks < 2L)]
+  if (length(odd) || !setequal(parts[is_weight], layers) || length(layers) == 0L) {
+    abort_model(c("{.arg model} must be a network of linear layers.",
+                  x = if (length(odd)) "It has other parameters too: {.val {odd}}."))
+  }
+  hidden <- rep_len(hidden, length(layers) - 1L)
+  unknown <- setdiff(hidden, names(torch_activations))
+  if (length(unknown)) {
+    abort_model(c("{.arg model} must have activations that innsight knows.",
+                  x = "Not known {?is/are} {.val {unknown}}.",
+                  i = "Known are {.val {names(torch_activations)}}."))
+  }
+  Map(function(layer, activation) {
+    dense_layer(state[[paste0(layer, ".weight")]], state[[paste0(layer, ".bias")]], activation)
+  }, layers, c(torch_activations[hidden], list(output)))
 }

@@ -1,5 +1,9 @@
 #' @export
 as_model_list.nnet <- function(model, ...) {
+  if (length(model$wts) == 0L || length(model$wts) != length(model$conn)) {
+    abort_model(c("{.arg model} must be a fitted neural network.",
+                  x = "This {.cls nnet} object does not hold a weight for each connection."))
+  }
   p <- model$n[1L]
   size <- model$n[2L]
   # All weights as one matrix (to, from) over the units: bias, inputs, hidden, outputs.
@@ -13,11 +17,9 @@ as_model_list.nnet <- function(model, ...) {
   names <- model$coefnames
   if (inherits(model, "multinom")) {
     if (length(names) != length(model$vcoefnames)) {
-      innsight_abort(
+      abort_model(
         c("{.arg model} must be a {.fn multinom} fit without an offset.",
-          i = "An offset per class is not a part of the network."),
-        "model",
-        call = quote(as_model_list(model))
+          i = "An offset per class is not a part of the network.")
       )
     }
     # multinom() has the intercept as a column of ones, which is a bias here.
@@ -25,6 +27,10 @@ as_model_list.nnet <- function(model, ...) {
     w[outputs, 1L] <- w[outputs, 1L] + rowSums(w[outputs, inputs[intercept], drop = FALSE])
     inputs <- inputs[setdiff(seq_len(p), intercept)]
     names <- setdiff(names, "(Intercept)")
+  }
+  if (length(inputs) == 0L) {
+    abort_model(c("{.arg model} must have at least one input.",
+                  x = "This {.cls {class(model)[1L]}} fit has an intercept alone."))
   }
   activation <- if (isTRUE(model$softmax)) {
     "softmax"
@@ -34,8 +40,7 @@ as_model_list.nnet <- function(model, ...) {
     "logistic"
   }
   dense <- function(to, from, act) dense_layer(w[to, from, drop = FALSE], w[to, 1L], act)
-  input_names <- if (length(names) == length(inputs)) list(list(names))
-  output_names <- nnet_outputs(model, length(outputs))
+  output_names <- nnet_outputs(model)
   if (size == 0L) {
     layers <- list(dense(outputs, inputs, activation))
   } else if (all(w[outputs, inputs] == 0)) {
@@ -48,18 +53,17 @@ as_model_list.nnet <- function(model, ...) {
       c(dense(outputs, c(inputs, hidden), activation), list(input_layers = 3L, output_layers = -1L))
     )
     return(list(
-      input_dim = list(length(inputs)), input_names = input_names, input_nodes = 1L,
-      output_names = output_names, output_nodes = 4L, layers = layers
+      input_dim = list(length(inputs)), input_names = layer_names(names, length(inputs)),
+      input_nodes = 1L, output_names = layer_names(output_names, length(outputs)),
+      output_nodes = 4L, layers = layers
     ))
   }
-  chain_model(layers, length(inputs), input_names, output_names)
+  chain_model(layers, names, output_names)
 }
 
 # A factor of two levels is fitted by one logistic output, the probability of the second level.
-nnet_outputs <- function(model, n) {
-  formula <- !is.null(model$terms)
-  names <- colnames(model$fitted.values) %||% if (formula) {
+nnet_outputs <- function(model) {
+  colnames(model$fitted.values) %||% if (!is.null(model$terms)) {
     if (length(model$lev) == 2L) model$lev[2L] else deparse1(model$terms[[2L]])
   }
-  if (length(names) == n) list(list(names))
 }

@@ -14,6 +14,17 @@ test_that("unknown models are errors that name their class", {
   }
 })
 
+test_that("every source of the table has its methods, and every method is in the table", {
+  classes <- unlist(strsplit(model_sources[, "classes"], ", "))
+  methods <- sub("as_model_list.", "", ls(asNamespace("innsight"), pattern = "^as_model_list[.]"))
+  # Files have no class.
+  expect_setequal(classes, setdiff(methods, c("character", "default")))
+  error <- tryCatch(convert(lm(dist ~ speed, cars)), error = identity)
+  for (source in model_sources[, "source"][-1]) {
+    expect_match(conditionMessage(error), source, fixed = TRUE)
+  }
+})
+
 test_that("other packages can add a method", {
   registerS3method("as_model_list", "their_fit", function(model, ...) model$net,
                    envir = asNamespace("innsight"))

@@ -1,0 +1,51 @@
+# What can be converted: one row for every source, in the order of the help page. The error about an
+# unknown model and the tables in help page and vignette are made from it.
+#
+# `classes` are those of the methods of as_model_list(), separated by commas.
+model_sources <- matrix(
+  c(
+    "Named list", "list",
+    "every layer type and activation of the package, see `?Converter`",
+
+    "neuralnet", "nn",
+    "all fits; of several repetitions the best one; excluded weights are 0; a custom activation
+     that equals one of the package's",
+
+    "nnet", "nnet",
+    "`nnet()` and `multinom()`, with skip-layer connections, without a hidden layer and with
+     masked weights as well; no offset in `multinom()`",
+
+    "caret", "train, pcaNNet, avNNet",
+    "`train()` with a method of a package in this table, `pcaNNet()`; not its preprocessing; of
+     `avNNet()` one network at a time",
+
+    "parsnip, workflows, tune",
+    "model_fit, model_spec, workflow, last_fit, tune_results",
+    "fits with an engine in this table; not the steps of a recipe",
+
+    "mlr3, mlr3torch", "Learner",
+    "trained learners of a package in this table, e.g. `classif.nnet`; the network of a torch
+     learner",
+
+    "brulee",
+    "brulee_mlp, brulee_linear_reg, brulee_logistic_reg, brulee_multinomial_reg",
+    "the best epoch, outcomes on their own scale, classes as probabilities; without torch",
+
+    "cito", "citodnn, citodnnBootstrap",
+    "`dnn()` without embeddings, at the epoch in use; without torch",
+
+    "deepnet", "list",
+    "`nn.train()`, `dbn.dnn.train()` and `sae.dnn.train()`",
+
+    "RSNNS", "rsnns",
+    "`mlp()`; needs the package"
+  ),
+  ncol = 3L, byrow = TRUE, dimnames = list(NULL, c("source", "classes", "supported"))
+)
+model_sources[] <- gsub("\\s+", " ", model_sources)
+
+# The table as a section of the help page.
+source_table <- function() {
+  rows <- apply(model_sources[, c("source", "supported")], 1L, paste, collapse = " | ")
+  c("@section Sources:", "| source | what is supported |", "|---|---|", sprintf("| %s |", rows))
+}
