@@ -38,13 +38,13 @@ as_model_list.default <- function(model, ...) {
   if (is.list(model) && is.list(model[["layers"]])) {
     return(unclass(model))
   }
-  later <- inherits(model, c("nn_module", "luz_module_fitted", "python.builtin.object"))
+  later <- inherits(model, "python.builtin.object")
   given <- describe(model)
   innsight_abort(
     c("{.arg model} must be a model that innsight can convert.",
       x = "You gave {given}.",
       i = if (later) {
-        "Models of torch, luz and keras cannot be converted yet; give them as a named list."
+        "Models of keras cannot be converted yet; give them as a named list."
       },
       i = "Accepted are named lists (see {.help innsight::Converter}) and fits of \\
            {.fn neuralnet::neuralnet}, {.fn nnet::nnet} and {.fn nnet::multinom}.",

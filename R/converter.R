@@ -132,7 +132,7 @@ Converter <- R6Class(
       check_choice(dtype, c("float", "double"), call = call)
       check_flag(save_model_as_list, call = call)
 
-      net <- normalise_model(as_model_list(model), call)
+      net <- normalise_model(as_model_list(model, input_dim = input_dim), call)
       if (!is.null(input_dim) && !identical(input_dim, net$input_dim)) {
         innsight_abort(
           c("{.arg input_dim} must agree with the model.",
