@@ -10,9 +10,18 @@
 #' * `nnet::nnet()` and `nnet::multinom()` fits, with skip-layer connections and without a hidden
 #'   layer as well. The inputs are the columns of the model matrix (without the intercept), so
 #'   factors enter as their dummy columns; see `colnames(model.matrix(fit, data))`.
+#' * Modules of torch and fits of luz. A `torch::nn_sequential()`, nested ones as well, is read
+#'   module by module; what does not fit in there, and any other module, is run once on an input of
+#'   zeros by `torch::jit_trace()` in evaluation mode, and the operations it goes through are
+#'   converted. That needs `input_dim` and the live module; what `forward()` decides from the values
+#'   of its input is fixed to what it did then. The module itself, its state and its running
+#'   statistics stay as they are. The name of a layer is the path of its module.
+#' * Files of `torch::torch_save()` (torch 0.12 or later) that hold an `nn_sequential`; the package
+#'   torch is not needed.
 #'
-#' @param model A fitted model.
-#' @param ... Unused.
+#' @param model A fitted model, or the path of a model file.
+#' @param ... For models of torch `input_dim`: the shape of the input, channels first and without
+#'   the batch axis, or a list of shapes, see [Converter].
 #' @return A named list with `input_dim`, `input_nodes`, `output_nodes`, `layers` and, where the
 #'   model knows them, `input_names` and `output_names`.
 #' @export
@@ -46,8 +55,9 @@ as_model_list.default <- function(model, ...) {
       i = if (later) {
         "Models of keras cannot be converted yet; give them as a named list."
       },
-      i = "Accepted are named lists (see {.help innsight::Converter}) and fits of \\
-           {.fn neuralnet::neuralnet}, {.fn nnet::nnet} and {.fn nnet::multinom}.",
+      i = "Accepted are named lists (see {.help innsight::Converter}), fits of \\
+           {.fn neuralnet::neuralnet}, {.fn nnet::nnet}, {.fn nnet::multinom} and luz, and \\
+           modules of torch.",
       i = "A package can add its class by a method of {.fn innsight::as_model_list}."),
     "model",
     call = quote(as_model_list(model))

@@ -39,8 +39,8 @@ declared <- function(text) {
 }
 
 #' Take the text of a graph apart
-#' @return A list of `inputs` (as declared()), `nodes` (lists of `names`, `types`, `op`, `attribute`,
-#'   `args`, `place`) and `outputs`, names.
+#' @return A list of `inputs` (as declared()), `nodes` (lists of `names`, `types`, `op`,
+#'   `attribute`, `args`, `place`) and `outputs`, names.
 #' @noRd
 parse_graph <- function(text) {
   lines <- unlist(strsplit(text, "\n", fixed = TRUE))
@@ -95,8 +95,9 @@ scale_value <- function(graph, value, shape, scale = NULL, shift = NULL) {
 }
 
 reshape_value <- function(graph, value, shape) {
-  if (identical(value$shape, as.integer(shape))) {
-    return(value)
+  # A number for every row stays one feature.
+  if (length(shape) == 0L || identical(value$shape, as.integer(shape))) {
+    return(torch_value(value$from, shape))
   }
   layer <- torch_layer("Reshape", target = shape, order = "channels_first")
   append_layers(graph, value, layer, shape)
@@ -126,7 +127,7 @@ operand <- function(x, value) {
 
 is_constant <- function(x) is_number(x) || (!is.null(x) && !is_value(x) && !is.list(x))
 
-# a + alpha * b
+# The second operand is multiplied by alpha.
 add_values <- function(graph, a, b, shape, alpha = 1) {
   if (is_value(a) && is_value(b)) {
     if (alpha != 1) b <- scale_value(graph, b, b$shape, alpha)
@@ -219,9 +220,11 @@ pad_value <- function(graph, value, pads, mode, constant, shape) {
   layer <- torch_layer("Padding", padding = pads, mode = mode, value = constant %||% 0)
   append_layers(graph, value, layer, shape)
 }
-pad_mode <- function(mode) function(graph, args, node) {
-  value <- if (length(args) > 2L) args[[3L]]
-  pad_value(graph, args[[1L]], args[[2L]], mode, value, node$shape)
+pad_mode <- function(mode) {
+  function(graph, args, node) {
+    value <- if (length(args) > 2L) args[[3L]]
+    pad_value(graph, args[[1L]], args[[2L]], mode, value, node$shape)
+  }
 }
 
 take_first <- function(graph, args, node) args[[1L]]
@@ -351,9 +354,9 @@ trace_operations <- list(
   }
 )
 trace_aliases <- c(
-  `_convolution` = "convolution", `_convolution_mode` = "conv2d", floordiv = "floor_divide", mm = "matmul", numpy_T = "t", multiply = "mul",
-  true_divide = "div", divide = "div", subtract = "sub", concat = "cat",
-  split_with_sizes = "split"
+  `_convolution` = "convolution", `_convolution_mode` = "conv2d", mm = "matmul", numpy_T = "t",
+  multiply = "mul", true_divide = "div", divide = "div", floordiv = "floor_divide",
+  subtract = "sub", concat = "cat", split_with_sizes = "split"
 )
 
 # ---- the graph ----
@@ -437,13 +440,12 @@ graph_model_list <- function(text, weights, call = quote(as_model_list(model))) 
     full <- type_shape(node$types[1L])
     node$shape <- full[-1L]
     before <- length(graph$layers)
-    value <- tryCatch({
+    value <- attempt({
       value <- node_value(graph, node)
       moved <- is_value(value) && !is_unknown(value) && !identical(full[1L], batch)
       if (moved) unsupported("the batch axis elsewhere")
       value
-    }, innsight_unsupported = function(e) {
-      reason <- conditionMessage(e)
+    }, function(reason) {
       place <- node$place %||% paste("value", node$names[1L])
       reasons <<- c(reasons, paste0(place, ": ", node$op, if (nzchar(reason)) " with ", reason))
       torch_value(NA, node$shape)
@@ -463,5 +465,9 @@ graph_model_list <- function(text, weights, call = quote(as_model_list(model))) 
   )
   outputs <- lapply(parsed$outputs, function(name) graph$values[[name]])
   outputs <- unlist(lapply(outputs, function(x) if (is_value(x)) list(x) else x), recursive = FALSE)
+  if (!is.list(outputs) || !all(vapply(outputs, is_value, NA))) {
+    innsight_abort(c("{.arg model} must return tensors that depend on its input.",
+                     x = "Its {.fn forward} returns something else."), "model", call = call)
+  }
   linked_model(graph$layers, vapply(outputs, `[[`, 0L, "from"), input_dim)
 }

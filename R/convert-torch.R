@@ -20,6 +20,14 @@ torch_layer <- function(type, ...) list(list(type = type, ...))
 #' @noRd
 unsupported <- function(reason) rlang::abort(reason, class = "innsight_unsupported")
 
+# The value, or that of `report(why)` where it cannot be had.
+attempt <- function(value, report) {
+  tryCatch(value, error = function(e) {
+    known <- inherits(e, "innsight_unsupported")
+    report(if (known) conditionMessage(e) else "arguments of another form")
+  })
+}
+
 # An axis with the batch counted as 1, as the layers of the list want it.
 torch_axis <- function(dim, at) {
   axis <- if (dim < 0) at$rank + 2L + dim else dim + 1L - at$base
@@ -281,12 +289,11 @@ torch_layers <- function(leaves, rank) {
     values <- c(module$fields, module$weights)
     operation <- torch_operation(sub("^nn_", "", own))
     # Classes of the user's own carry any name; torch's start with "nn_".
-    new <- tryCatch({
+    new <- attempt({
       if (!startsWith(own, "nn_") || is.null(operation)) unsupported("")
       values <- values[intersect(names(values), names(formals(operation)))]
       do.call(operation, c(list(at = list(rank = rank, base = 1L)), values))
-    }, innsight_unsupported = function(e) {
-      reason <- conditionMessage(e)
+    }, function(reason) {
       reasons <<- c(reasons, paste0(leaf$path, ": ", own, if (nzchar(reason)) " with ", reason))
       NULL
     })
@@ -344,8 +351,10 @@ abort_unsupported <- function(reasons, what, instead, call) {
     places <- stats::setNames(rep("{reasons[%d]}", length(reasons)), rep("x", length(reasons)))
     places[] <- sprintf(places, seq_along(reasons))
     innsight_abort(
-      c("{.arg model} has {length(reasons)} {what}{?s} that innsight cannot convert.", places,
-        i = instead, i = "Any model can be given as a named list, see {.help innsight::Converter}."),
+      c("{.arg model} has {length(reasons)} {what}{cli::qty(length(reasons))}{?s} that innsight \\
+         cannot convert.",
+        places, i = instead,
+        i = "Any model can be given as a named list, see {.help innsight::Converter}."),
       "model",
       call = call
     )
@@ -389,13 +398,18 @@ torch_input_dim <- function(leaves, call) {
     # Too small an input for some window is an error.
     if (inherits(info, "innsight_error")) 0 else info$output_dim[[1L]]
   }
-  below <- 0
-  above <- 4096
-  if (features_of(above) <= features) unknown()
+  above <- 1
+  while (features_of(above) < features) {
+    if (above > 4096) unknown()
+    above <- 2 * above
+  }
+  below <- above %/% 2
   while (above - below > 1) {
     middle <- (below + above) %/% 2
     if (features_of(middle) < features) below <- middle else above <- middle
   }
+  # Behind adaptive or global pooling every size makes the same.
+  if (features_of(2 * above) == features) unknown()
   if (features_of(above) != features) unknown()
   innsight_warn(
     c("{.arg input_dim} is not given.",
@@ -440,7 +454,9 @@ linked_model <- function(layers, outputs, input_dim) {
   } else {
     list()
   }
-  at <- function(from, place) ifelse(from > 0L, place[pmax(from, 1L)], if (several) 1L - from else 0L)
+  at <- function(from, place) {
+    ifelse(from > 0L, place[pmax(from, 1L)], if (several) 1L - from else 0L)
+  }
   place <- integer(n)
   for (i in used) {
     layer <- layers[[i]]
@@ -484,6 +500,9 @@ linked_model <- function(layers, outputs, input_dim) {
 #' @noRd
 torch_module <- function(model, call = quote(as_model_list(model))) {
   module <- attr(model, "module", exact = TRUE)
+  if (!is.environment(module)) {
+    abort_arg(model, "a whole module of torch", "model", call, kind = "model")
+  }
   private <- module$.__enclos_env__$private
   names <- setdiff(ls(module), c("training", "inplace"))
   plain <- Filter(function(name) {
