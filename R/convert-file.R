@@ -9,15 +9,18 @@
 # | `"tensors"` | `tensors`: a named list of arrays |
 
 #' @export
-as_model_list.character <- function(model, ..., input_dim = NULL) {
+as_model_list.character <- function(model, input_dim = NULL, ...) {
   call <- quote(as_model_list(model))
   content <- read_model_file(model, "model", call)
   switch(content$format,
     onnx = content$model,
     keras = keras_model_list(content$config, keras_file_weights(content), input_dim, call),
+    torch = torch_model_list(content$module, input_dim, call = call),
     innsight_abort(
       c("{.arg model} must be a file that holds a network.",
-        x = "{.file {model}} holds weights alone."),
+        x = "{.file {model}} holds weights alone.",
+        i = "Give the network as a named list and the file as {.arg weights}, see \\
+             {.help innsight::Converter}."),
       "file",
       call = call
     )

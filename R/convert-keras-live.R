@@ -1,10 +1,10 @@
 # Live Keras models, through reticulate.
 
 #' @export
-as_model_list.python.builtin.object <- function(model, ..., input_dim = NULL) {
+as_model_list.python.builtin.object <- function(model, input_dim = NULL, ...) {
   call <- quote(as_model_list(model))
   if (!is_live_keras(model)) {
-    return(as_model_list.default(model))
+    return(as_model_list.default(model, ...))
   }
   rlang::check_installed("reticulate", "to read a live Keras model.")
   if (reticulate::py_is_null_xptr(model)) {

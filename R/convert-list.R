@@ -19,10 +19,23 @@
 #' * `brulee` and `cito` fits are read without torch. The outputs of a `cito` network are its
 #'   response where the loss tells it (probabilities for the losses `"cross-entropy"`, `"softmax"`
 #'   and `"binomial"`), else the link, with a warning.
+#' * Modules of torch and fits of luz. A `torch::nn_sequential()`, nested ones as well, is read
+#'   module by module; what does not fit in there, and any other module, is run once on an input of
+#'   zeros by `torch::jit_trace()` in evaluation mode, and the operations it goes through are
+#'   converted. That needs `input_dim` and the live module; what `forward()` decides from the values
+#'   of its input is fixed to what it did then. The module itself, its state and its running
+#'   statistics stay as they are. The name of a layer is the path of its module.
+#' * Keras models are sequential or functional ones, nested ones and shared layers included. The
+#'   networks are channels first here, so give data of a `channels_last` model with
+#'   `channels_first = FALSE`.
+#' * Files are told by their first bytes, not by their names, and read without Python, TensorFlow
+#'   or torch.
 #'
 #' @eval source_table()
 #'
-#' @param model A fitted model.
+#' @param model A fitted model, or the path of a model file.
+#' @param input_dim For models that do not say the shape of their input: the shape, channels first
+#'   and without the batch axis, or a list of shapes, see [Converter].
 #' @param ... Passed on to the method of the model that `model` holds, if it holds one.
 #' @return A named list with `input_dim`, `input_nodes`, `output_nodes`, `layers` and, where the
 #'   model knows them, `input_names` and `output_names`.
@@ -54,16 +67,12 @@ as_model_list.default <- function(model, ..., within = NULL) {
   if (is.list(model) && is.list(model[["layers"]])) {
     return(unclass(model))
   }
-  later <- inherits(model, c("nn_module", "luz_module_fitted", "python.builtin.object"))
   given <- describe(model)
   if (!is.null(within)) given <- paste0(describe(within), ", which holds ", given)
   sources <- model_sources[-1L, "source"]
   abort_model(
     c("{.arg model} must be a model that innsight can convert.",
       x = "You gave {given}.",
-      i = if (later) {
-        "Models of torch, luz and keras cannot be converted yet; give them as a named list."
-      },
       i = "Accepted are named lists (see {.help innsight::Converter}) and neural networks of \\
            {sources}.",
       i = "See {.help innsight::as_model_list} for what is supported of each.",

@@ -4,8 +4,8 @@
 #' Turns a trained neural network into the form all methods of the package work on. [convert()] is
 #' the same as `Converter$new()`.
 #'
-#' Sources are fits of `neuralnet::neuralnet()`, `nnet::nnet()`, `nnet::multinom()` (see
-#' [as_model_list()]) and the named list described below.
+#' Sources are fits of `neuralnet::neuralnet()`, `nnet::nnet()`, `nnet::multinom()`, modules of
+#' torch and fits of luz (see [as_model_list()]) and the named list described below.
 #'
 #' A converter can be saved by `saveRDS()`, cloned and sent to the workers of parallel packages; the
 #' engine's part is rebuilt there on first use.
@@ -106,9 +106,11 @@ Converter <- R6Class(
     model_as_list = NULL,
 
     #' @description Convert a model.
-    #' @param model A fitted model or a named list.
+    #' @param model A fitted model, the path of a model file, or a named list.
     #' @param input_dim Shape of the input, channels first and without the batch axis, or a list of
-    #'   shapes. Checked against the model.
+    #'   shapes. Checked against the model. Models of torch do not know it, so it must be given for
+    #'   them; only what starts with a linear layer, or flattens an image or signal before a linear
+    #'   layer, does without (with a warning where the smallest square that fits is taken).
     #' @param input_names Names of the input features: a character vector or factor, a list with
     #'   one per axis (channels, height, width), or a list of such lists, one per input layer. The
     #'   levels of a factor decide the order in plots. By default the model's own names, else
@@ -117,9 +119,14 @@ Converter <- R6Class(
     #'   one per output layer. By default the model's own names, else `Y1, ...`.
     #' @param dtype `"float"` (32 bit) or `"double"`: precision of `$model()` and `predict()`.
     #' @param save_model_as_list Keep the named list in `$model_as_list`?
+    #' @param weights `NULL`, or the weights of a named list that is given without: the path of a
+    #'   `.safetensors` file or of an R torch state_dict (`torch_save(net$state_dict(), path)`), or
+    #'   a named list of arrays. A layer with `name = "features.0"` takes the tensors
+    #'   `"features.0.weight"` and `"features.0.bias"`, a batch norm also
+    #'   `"features.0.running_mean"` and `"features.0.running_var"`.
     #' @return A `Converter`.
     initialize = function(model, input_dim = NULL, input_names = NULL, output_names = NULL,
-                          dtype = "float", save_model_as_list = FALSE) {
+                          dtype = "float", save_model_as_list = FALSE, weights = NULL) {
       call <- rlang::caller_env()
       if (missing(model)) {
         abort_arg(NULL, "a fitted model or a named list", "model", call)
@@ -132,7 +139,9 @@ Converter <- R6Class(
       check_choice(dtype, c("float", "double"), call = call)
       check_flag(save_model_as_list, call = call)
 
-      net <- normalise_model(as_model_list(model, input_dim = input_dim), call)
+      model <- as_model_list(model, input_dim = input_dim)
+      if (!is.null(weights)) model <- fill_weights(model, weights, call)
+      net <- normalise_model(model, call)
       if (!is.null(input_dim) && !identical(input_dim, net$input_dim)) {
         innsight_abort(
           c("{.arg input_dim} must agree with the model.",
@@ -194,7 +203,7 @@ Converter <- R6Class(
 #'
 #' @param model A fitted model or a named list, see [Converter].
 #' @param ... Further arguments of `Converter$new()`: `input_dim`, `input_names`, `output_names`,
-#'   `dtype` and `save_model_as_list`.
+#'   `dtype`, `save_model_as_list` and `weights`.
 #' @return A [Converter].
 #' @export
 #' @examplesIf requireNamespace("nnet", quietly = TRUE)

@@ -7,6 +7,17 @@ model_sources <- matrix(
     "Named list", "list",
     "every layer type and activation of the package, see `?Converter`",
 
+    "Files", "character",
+    "`.keras` and `.h5` of Keras, `.onnx` (opset 7 to 21), `.pt` of R torch (0.12 or later, an
+     `nn_sequential`); see `vignette(\"models\", \"innsight\")`",
+
+    "keras3, keras", "python.builtin.object",
+    "sequential and functional models of Keras 3 and 2, nested ones and shared layers as well; also
+     from plain reticulate",
+
+    "torch, luz", "nn_module, nn_module_generator, luz_module_fitted",
+    "`nn_sequential`, nested too; any other module whose `forward()` has no branches, by tracing it",
+
     "neuralnet", "nn",
     "all fits; of several repetitions the best one; excluded weights are 0; a custom activation
      that equals one of the package's",
