@@ -52,14 +52,19 @@ fn to_r(value: &Value) -> Result<Robj> {
 
 /// Single precision stays as it is, a raw vector of class `innsight_f32` (see R/f32.R).
 fn array_to_r(array: &Array) -> Result<Robj> {
-    let bytes = match &array.data {
+    let (bytes, axes) = match &array.data {
         Data::F64(values) => return from_row_major(values, &array.shape),
-        Data::F32(bytes) => bytes,
+        Data::F32(bytes) => (bytes, None),
+        Data::PermutedF32(bytes, axes) => (bytes, Some(axes)),
     };
     let bug = |e: Error| Kind::Bug.error(e.to_string());
     let shape: Vec<i32> = array.shape.iter().map(|&n| n as i32).collect();
     let mut raw: Robj = Raw::from_bytes(bytes).into();
     raw.set_attrib("shape", shape).map_err(bug)?;
+    if let Some(axes) = axes {
+        let axes: Vec<i32> = axes.iter().map(|&axis| axis as i32 + 1).collect();
+        raw.set_attrib("axes", axes).map_err(bug)?;
+    }
     raw.set_class(["innsight_f32"]).map_err(bug)?;
     Ok(raw)
 }

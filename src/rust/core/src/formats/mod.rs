@@ -4,6 +4,7 @@
 //! lists. What it refers to of the bytes is not copied. A reader never trusts a length or an offset
 //! that it has read: it compares it with the bytes that there are before it allocates or recurses.
 
+pub mod onnx;
 mod value;
 
 use std::path::Path;
@@ -44,8 +45,8 @@ impl Format {
 /// # Errors
 /// [`Kind::File`] if the bytes are damaged or no model file.
 pub fn read<'a>(bytes: &'a [u8], folder: &Path) -> Result<Value<'a>> {
-    let _ = folder;
     match Format::of(bytes) {
+        Format::Protobuf => onnx::read(bytes, folder),
         format => Err(Kind::File.error(format!("Files of the format {format:?} cannot be read"))),
     }
 }

@@ -39,6 +39,8 @@ pub struct Array<'a> {
 pub enum Data<'a> {
     /// Single precision, little-endian, four bytes a value.
     F32(Cow<'a, [u8]>),
+    /// The same with the axes wanted in another order: axis `i` is the stored axis at position `i`.
+    PermutedF32(Cow<'a, [u8]>, Vec<usize>),
     /// Double precision.
     F64(Vec<f64>),
 }
