@@ -31,12 +31,12 @@
 #' | type | fields |
 #' |---|---|
 #' | `Dense` | `weight` (out x in), `bias`, `activation_name`, `activation_args` |
-#' | `Conv1D` | `weight` (out, in / groups, length), `bias`, `activation_name`, `activation_args`, `stride = 1`, `padding = 0` (1 value or left, right), `dilation = 1`, `groups = 1`, `padding_mode = "zeros"` (`"reflect"`, `"replicate"`, `"circular"`) |
-#' | `Conv2D` | the same; `weight` (out, in / groups, height, width); `stride`, `dilation` 1 value or (height, width); `padding` 1 value, 2 (left and right, top and bottom) or 4 (left, right, top, bottom) |
+#' | `Conv1D` | `weight` (out, in / groups, length), `bias`, `activation_name`, `activation_args`, `stride = 1`, `padding = 0` (1 value, or left, right, or `"same"`), `dilation = 1`, `groups = 1`, `padding_mode = "zeros"` (`"reflect"`, `"replicate"`, `"circular"`) |
+#' | `Conv2D` | the same; `weight` (out, in / groups, height, width); `stride`, `dilation` 1 value or (height, width); `padding` 1 value, 2 (left and right, top and bottom), 4 (left, right, top, bottom) or `"same"` |
 #' | `ConvTranspose1D` | `weight` (in, out / groups, length), `bias`, `activation_name`, `activation_args`, `stride = 1`, `padding = 0` (cells taken away from the result: 1 value or left, right), `output_padding = 0` (cells added at the end; less than `stride` or `dilation`), `dilation = 1`, `groups = 1` |
 #' | `ConvTranspose2D` | the same; `weight` (in, out / groups, height, width); values by axis as for `Conv2D` |
-#' | `MaxPooling1D`, `MaxPooling2D` | `kernel_size`, `strides = kernel_size`, `padding = 0`, `dilation = 1`, `ceil_mode = FALSE` |
-#' | `AveragePooling1D`, `AveragePooling2D` | `kernel_size`, `strides = kernel_size`, `padding = 0`, `ceil_mode = FALSE`, `count_include_pad = TRUE` |
+#' | `MaxPooling1D`, `MaxPooling2D` | `kernel_size`, `strides = kernel_size`, `padding = 0` (or `"same"`), `dilation = 1`, `ceil_mode = FALSE`; or `output_size`, the number of windows, in place of `kernel_size` and `strides` |
+#' | `AveragePooling1D`, `AveragePooling2D` | the same without `dilation`; `count_include_pad = TRUE` |
 #' | `GlobalPooling` | `method`: `"average"` or `"max"` |
 #' | `BatchNorm` | `gamma`, `run_mean`, `run_var`, `eps`, `beta = 0`, `num_features` |
 #' | `LayerNorm` | `gamma = NULL`, `beta = NULL` (arrays with the extents of `axes`; `NULL` stands for 1 and 0), `eps = 1e-5`, `axes` (the axes that are normalised together, all but the batch by default, which is 1) |
@@ -45,17 +45,24 @@
 #' | `Flatten` | `start_dim = 2`, `end_dim = -1` (the batch axis is 1), `order`: `"channels_first"`, `"channels_last"` or `"call"` (the default: as `channels_first` of the call says) |
 #' | `Reshape` | `target` (shape of the result, channels first and without the batch axis; one may be -1), `order` as for `Flatten`: whether cells are counted with the channel axis first or last |
 #' | `Permute` | `axes`: the axes of the input in their new order, the batch axis, 1, left out |
+#' | `Slice` | `axis` (the batch axis is 1, -1 = last), `start = 1`, `end = -1`: first and last cell, negative ones from the end |
 #' | `Upsampling1D`, `Upsampling2D` | `size` (1 value or height, width): how often every cell is repeated |
 #' | `Padding` | `padding` (left, right) or (left, right, top, bottom), `mode = "constant"` (`"reflect"`, `"replicate"`, `"circular"`), `value = 0` |
 #' | `Concatenate` | `axis`: 2 = channels or features, -1 = last |
-#' | `Add` | none; any number of inputs of the same shape |
+#' | `Add` | none; any number of inputs of the same shape, or with extents of 1 |
 #' | `Multiply` | none; any number of inputs of the same shape, or with extents of 1 |
-#' | `PReLU` | `weight`: the slope below 0, 1 value, one a channel, or an array of the input's shape |
+#' | `Scale` | `scale = NULL`, `shift = NULL` (`NULL` stands for 1 and 0): 1 value, one a channel, or an array whose extents are the input's or 1 |
+#' | `PReLU` | `weight`: the slope below 0, in one of the forms of `scale` |
 #' | `Activation` | `act_name`, `activation_args` |
 #' | `Skipping` | none; passes its input on |
 #'
+#' `padding = "same"` pads so that there is one window for every `stride` cells, the smaller half
+#' in front, as TensorFlow does.
+#'
 #' `bias = NULL` means none. Weights are numeric arrays, torch tensors, or raw vectors of row-major
-#' little-endian 32-bit floats that carry their shape in the attribute `shape`.
+#' little-endian 32-bit floats that carry their shape in the attribute `shape` (and, if their axes
+#' are to be taken in another order, that order in the attribute `axes`). Files and deep-learning
+#' frameworks give raw vectors, of class `innsight_f32`; `as.array()` makes numbers of them.
 #'
 #' @eval activation_table()
 #'
@@ -125,7 +132,7 @@ Converter <- R6Class(
       check_choice(dtype, c("float", "double"), call = call)
       check_flag(save_model_as_list, call = call)
 
-      net <- normalise_model(as_model_list(model), call)
+      net <- normalise_model(as_model_list(model, input_dim = input_dim), call)
       if (!is.null(input_dim) && !identical(input_dim, net$input_dim)) {
         innsight_abort(
           c("{.arg input_dim} must agree with the model.",

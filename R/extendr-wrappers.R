@@ -36,6 +36,14 @@ engine_values <- function(handle, x, targets, ignore_last_act, call) .Call(wrap_
 #' @noRd
 engine_explain <- function(handle, method, x, targets, call) .Call(wrap__engine_explain, handle, method, x, targets, call)
 
+#' The content of a model file, as R/convert-file.R explains.
+#' @noRd
+engine_read <- function(path) .Call(wrap__engine_read, path)
+
+#' A JSON text as nested lists.
+#' @noRd
+engine_json <- function(text) .Call(wrap__engine_json, text)
+
 #' Provokes a panic, so that the tests can prove what becomes of one.
 #' @noRd
 engine_panic <- function() .Call(wrap__engine_panic)

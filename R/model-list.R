@@ -112,12 +112,17 @@ field_sizes <- function(n, default = NULL, lower = 1) {
   }
 }
 
-field_padding <- function(d, default = 0L) {
+# `fitted` names the rules by which padding follows from the input's extents, if there are any.
+field_padding <- function(d, fitted = character()) {
   function(x, at) {
-    if (is.null(x)) x <- default
+    if (is.null(x)) x <- 0L
+    if (checkmate::test_choice(x, fitted)) {
+      return(x)
+    }
     valid <- is.numeric(x) && checkmate::test_integerish(x, lower = 0, any.missing = FALSE)
     if (!valid || !length(x) %in% (if (d == 1L) 1:2 else c(1, 2, 4))) {
-      bad_field(at, "whole numbers, at least 0", x, if (d == 1L) {
+      must <- c("whole numbers, at least 0", dQuote(fitted, FALSE))
+      bad_field(at, paste(must, collapse = ", or "), x, if (d == 1L) {
         "Accepted are 1 value for both sides or 2 values (left, right)."
       } else {
         paste("Accepted are 1 value for all sides, 2 values (left and right, top and bottom)",
@@ -193,10 +198,22 @@ field_axis <- function(default = NULL) {
   }
 }
 
+# A cell of an axis, negative from the end.
+field_place <- function(default) {
+  function(x, at) {
+    if (is.null(x)) x <- default
+    if (!is.numeric(x) || !checkmate::test_int(x) || x == 0) {
+      bad_field(at, "the number of a cell: 1 or more, or from the end -1 or less", x)
+    }
+    as.integer(x)
+  }
+}
+
 # Names that functions have elsewhere.
 activation_aliases <- c(
   swish = "silu", hard_silu = "hard_swish", hardswish = "hard_swish",
-  hardsigmoid = "hard_sigmoid", hardtanh = "hard_tanh"
+  hardsigmoid = "hard_sigmoid", hardtanh = "hard_tanh", logsigmoid = "log_sigmoid",
+  exp = "exponential"
 )
 
 field_activation <- function(x, at) {
@@ -252,7 +269,7 @@ activation_table <- function() {
 # ---- layer types ----
 
 merging_types <- c("Add", "Multiply", "Concatenate")
-weight_fields <- c("weight", "bias", "gamma", "beta", "run_mean", "run_var")
+weight_fields <- c("weight", "bias", "gamma", "beta", "run_mean", "run_var", "scale", "shift")
 padding_modes <- c("zeros", "reflect", "replicate", "circular")
 
 activation_fields <- list(
@@ -264,8 +281,8 @@ conv_fields <- function(d) {
     list(weight = field_weight(d + 2L, axes), bias = field_bias),
     activation_fields,
     list(
-      stride = field_sizes(d, 1L), padding = field_padding(d), dilation = field_sizes(d, 1L),
-      groups = field_sizes(1L, 1L), padding_mode = field_choice(padding_modes, "zeros")
+      stride = field_sizes(d, 1L), padding = field_padding(d, "same"),
+      dilation = field_sizes(d, 1L), groups = field_sizes(1L, 1L), padding_mode = field_choice(padding_modes, "zeros")
     )
   )
 }
@@ -284,10 +301,16 @@ norm_fields <- function(..., scale = field_vector(function(at) NULL)) {
   list(..., gamma = scale, beta = scale, eps = field_number(1e-5, lower = 0))
 }
 order_field <- field_choice(c("call", "channels_first", "channels_last"), "call")
+# Windows are given by their size, or by how many there are.
 pool_fields <- function(d, ...) {
+  unless_counted <- function(field) {
+    function(x, at) if (is.null(at$done$output_size) || !is.null(x)) field(x, at)
+  }
   list(
-    kernel_size = field_sizes(d), strides = field_sizes(d, function(at) at$done$kernel_size),
-    padding = field_padding(d), ceil_mode = field_flag(FALSE), ...
+    output_size = function(x, at) if (!is.null(x)) field_sizes(d)(x, at),
+    kernel_size = unless_counted(field_sizes(d)),
+    strides = unless_counted(field_sizes(d, function(at) at$done$kernel_size)),
+    padding = field_padding(d, "same"), ceil_mode = field_flag(FALSE), ...
   )
 }
 
@@ -322,11 +345,13 @@ layer_fields <- list(
     mode = field_choice(c("constant", "reflect", "replicate", "circular"), "constant"),
     value = field_number(0)
   ),
+  Slice = list(axis = field_axis(), start = field_place(1L), end = field_place(-1L)),
   Upsampling1D = list(size = field_sizes(1L)),
   Upsampling2D = list(size = field_sizes(2L)),
   Concatenate = list(axis = field_axis()),
   Add = list(),
   Multiply = list(),
+  Scale = list(scale = field_array(), shift = field_array()),
   PReLU = list(weight = field_array(required = TRUE)),
   Activation = list(act_name = field_activation, activation_args = field_activation_args),
   Skipping = list()

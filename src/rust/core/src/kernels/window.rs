@@ -28,6 +28,17 @@ impl Axis {
         Self { input, kernel: 1, stride: 1, dilation: 1, padding: [0, 0], ceil_mode: false }
     }
 
+    /// The same windows, padded so that there is one for every `stride` cells, as TensorFlow does.
+    ///
+    /// # Errors
+    /// [`Kind::Model`] if a setting is zero or too large.
+    pub fn same(self) -> Result<Self> {
+        self.check_settings()?;
+        let reach = (self.input.div_ceil(self.stride) - 1) * self.stride + self.extent();
+        let total = reach.saturating_sub(self.input);
+        Ok(Self { padding: [total / 2, total.div_ceil(2)], ..self })
+    }
+
     /// Cells from the first to the last of a window.
     fn extent(&self) -> usize {
         (self.kernel - 1) * self.dilation + 1

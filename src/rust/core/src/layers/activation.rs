@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 use super::concatenate::axis;
 use super::elementwise::{
-    Cellwise, Elu, Gelu, GeluTanh, HardSwish, LeakyRelu, Ramp, Sigmoid, Silu, Softplus, Softsign,
-    Tanh,
+    Cellwise, Elu, Exponential, Gelu, GeluTanh, HardShrink, HardSwish, LogSigmoid, Mish, Ramp,
+    Relu, Sigmoid, Silu, SoftShrink, Softplus, Softsign, Squareplus, Tanh, TanhShrink,
 };
 use super::softmax::{LogSoftmax, Softmax};
 use super::{single, Built, Context, Layer, Nonlinear, Settings, Shape};
@@ -55,8 +55,9 @@ macro_rules! activations {
 
 activations! {
     axes: axes;
-    "relu" => Cellwise(LeakyRelu { slope: 0.0 });
-    "leaky_relu"(negative_slope = 0.01) => Cellwise(LeakyRelu { slope: negative_slope });
+    "relu"(negative_slope = 0.0, threshold = 0.0, max_value = f64::INFINITY) =>
+        Cellwise(Relu { slope: negative_slope, threshold, max: max_value });
+    "leaky_relu"(negative_slope = 0.01) => Cellwise(Relu::leaky(negative_slope));
     "relu6" => Cellwise(Ramp { slope: 1.0, offset: 0.0, lower: 0.0, upper: 6.0 });
     "hard_tanh"(min_val = -1.0, max_val = 1.0) =>
         Cellwise(Ramp { slope: 1.0, offset: 0.0, lower: min_val, upper: max_val });
@@ -68,11 +69,23 @@ activations! {
     "logistic" => Cellwise(Sigmoid);
     "tanh" => Cellwise(Tanh);
     "softsign" => Cellwise(Softsign);
-    "elu"(alpha = 1.0) => Cellwise(Elu { alpha, scale: 1.0 });
-    "selu" => Cellwise(Elu { alpha: 1.673_263_242_354_377_2, scale: 1.050_700_987_355_480_5 });
+    "elu"(alpha = 1.0) => Cellwise(Elu { alpha, rate: 1.0, scale: 1.0 });
+    "selu" => Cellwise(Elu {
+        alpha: 1.673_263_242_354_377_2,
+        rate: 1.0,
+        scale: 1.050_700_987_355_480_5,
+    });
+    "celu"(alpha = 1.0) => Cellwise(Elu { alpha, rate: 1.0 / alpha, scale: 1.0 });
     "gelu" => Cellwise(Gelu);
     "gelu_tanh" => Cellwise(GeluTanh);
     "silu" => Cellwise(Silu);
+    "mish" => Cellwise(Mish);
+    "exponential" => Cellwise(Exponential);
+    "log_sigmoid" => Cellwise(LogSigmoid);
+    "squareplus"(b = 4.0) => Cellwise(Squareplus { b });
+    "tanh_shrink" => Cellwise(TanhShrink);
+    "hard_shrink"(lambd = 0.5) => Cellwise(HardShrink { lambd });
+    "soft_shrink"(lambd = 0.5) => Cellwise(SoftShrink { lambd });
     "softmax"(dim = -1.0) => Softmax { axis: axis(dim as i64, axes, "dim")? + 1 };
     "log_softmax"(dim = -1.0) => LogSoftmax { axis: axis(dim as i64, axes, "dim")? + 1 };
 }
@@ -105,10 +118,12 @@ impl Activation {
         let known: Vec<&str> =
             known.map_or_else(Vec::new, |(_, args)| args.iter().map(|a| a.0).collect());
         for (arg, value) in &self.args {
-            let zero = ["beta", "slope"].contains(&arg.as_str()) && *value == 0.0;
+            let zero =
+                *value == 0.0 && (["beta", "slope"].contains(&arg.as_str()) || self.name == "celu");
+            let negative = *value < 0.0 && ["lambd", "b"].contains(&arg.as_str());
             let refused = if !known.contains(&arg.as_str()) {
                 format!("has no argument `{arg}` (its arguments: {})", known.join(", "))
-            } else if zero || value.is_nan() || value.abs() > largest::<B>() {
+            } else if zero || negative || value.is_nan() || value.abs() > largest::<B>() {
                 format!("cannot have `{arg}` = {value}")
             } else {
                 continue;
@@ -118,6 +133,9 @@ impl Activation {
         let value = |arg: &str, default| self.args.get(arg).copied().unwrap_or(default);
         if self.name == "hard_tanh" && value("min_val", -1.0) >= value("max_val", 1.0) {
             return Err(Kind::Model.error("activation 'hard_tanh' needs `min_val` below `max_val`"));
+        }
+        if self.name == "relu" && value("threshold", 0.0) >= value("max_value", f64::INFINITY) {
+            return Err(Kind::Model.error("activation 'relu' needs `threshold` below `max_value`"));
         }
         Ok(self.function(shape.len())?.map(|layer| Built {
             layer: Layer::Nonlinear(layer),

@@ -2,12 +2,13 @@
 
 use serde::Deserialize;
 
-use super::{show, Affine, Built, Context, Part, Settings, Shape};
+use super::stretch::{stretched, unstretch};
+use super::{show_all, Affine, Built, Context, Part, Settings, Shape};
 use crate::error::{Kind, Result};
 use crate::kernels::Kernels;
 use crate::tensor::Tensor;
 
-/// y = x₁ + x₂ + ..., operands of equal extents.
+/// y = x₁ + x₂ + ..., cell by cell; axes of extent 1 are stretched to those of the other operands.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Add {}
 
@@ -16,30 +17,32 @@ impl Settings for Add {
         if inputs.len() < 2 {
             return Err(Kind::Graph.error("adds at least two inputs, but one arrives"));
         }
-        if inputs.iter().any(|shape| *shape != inputs[0]) {
-            let all: Vec<_> = inputs.iter().map(|s| show(s)).collect();
-            return Err(Kind::Shape
-                .error(format!("adds inputs of equal shape, but {} arrive", all.join(" and "))));
-        }
-        Ok(vec![Built::affine(Sum { operands: inputs.len() }, inputs[0].clone())])
+        let output = stretched(inputs).ok_or_else(|| {
+            Kind::Shape.error(format!(
+                "adds inputs of equal shape (or with extents of 1), but {} arrive",
+                show_all(inputs)
+            ))
+        })?;
+        Ok(vec![Built::affine(Sum { operands: inputs.to_vec() }, output)])
     }
 }
 
 struct Sum {
-    operands: usize,
+    operands: Vec<Shape>,
 }
 
 impl<B: Kernels> Affine<B> for Sum {
     fn apply(&self, x: &[Tensor<B>], part: Part) -> Tensor<B> {
+        let sum = x.iter().cloned().reduce(|a, b| a + b).expect("at least two operands");
         match part {
-            Part::Negative => x[0].clone().scale(0.0),
-            _ => x.iter().cloned().reduce(|a, b| a + b).expect("at least two operands"),
+            Part::Negative => sum.scale(0.0),
+            _ => sum,
         }
     }
 
     fn pullback(&self, s: Tensor<B>, part: Part) -> Vec<Tensor<B>> {
         let s = if part == Part::Negative { s.scale(0.0) } else { s };
-        vec![s; self.operands]
+        self.operands.iter().map(|operand| unstretch(s.clone(), operand)).collect()
     }
 
     fn is_cellwise(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::windows::{from_plane, plane, Sliding};
+use super::windows::{from_plane, plane, shared_out, Margins, Sliding};
 use super::{show, single, Affine, Built, Context, Part, Settings, Shape, Weights};
 use crate::error::{Kind, Result};
 use crate::kernels::{Axis, Kernels, Window};
@@ -11,10 +11,14 @@ use crate::tensor::Tensor;
 /// The mean over every window of `D` spatial axes.
 #[derive(Debug, Clone, Deserialize)]
 pub struct AveragePooling<const D: usize> {
+    #[serde(default)]
     kernel_size: Vec<usize>,
+    #[serde(default)]
     strides: Vec<usize>,
-    /// (left, right) or (left, right, top, bottom).
-    padding: Vec<usize>,
+    /// The number of windows along every axis; kernel and strides follow from it.
+    #[serde(default)]
+    output_size: Vec<usize>,
+    padding: Margins,
     ceil_mode: bool,
     /// Whether padded cells count in the mean.
     count_include_pad: bool,
@@ -23,9 +27,13 @@ pub struct AveragePooling<const D: usize> {
 impl<const D: usize> Settings for AveragePooling<D> {
     fn build<B: Kernels>(&self, context: &Context<B>, inputs: &[Shape]) -> Result<Vec<Built<B>>> {
         let (channels, input) = plane::<D>(inputs)?;
+        let shared = match self.output_size.is_empty() {
+            true => None,
+            false => Some(shared_out::<D>(input, &self.output_size)?),
+        };
         let sliding = Sliding::<D> {
-            kernel: &self.kernel_size,
-            stride: &self.strides,
+            kernel: shared.as_ref().unwrap_or(&self.kernel_size),
+            stride: shared.as_ref().unwrap_or(&self.strides),
             dilation: &[1; D],
             padding: &self.padding,
             ceil_mode: self.ceil_mode,

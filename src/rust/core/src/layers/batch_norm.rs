@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::{show, single, Affine, Built, Context, Part, Settings, Shape, Weights};
+use super::scale::Scaling;
+use super::{show, single, Built, Context, Settings, Shape, Weights};
 use crate::error::{Kind, Result};
 use crate::kernels::Kernels;
 use crate::tensor::Tensor;
@@ -43,33 +44,10 @@ impl Settings for BatchNorm {
         let shift = beta.iter().zip(&mean).zip(&scale).map(|((b, m), a)| b - a * m).collect();
         let mut shape = vec![1; input.len() + 1];
         shape[1] = channels;
-        let layer = Layer {
+        let layer = Scaling {
             scale: Weights::new(Tensor::from_vec::<f64>(scale, &shape, context.device)),
-            shift: Tensor::from_vec::<f64>(shift, &shape, context.device),
+            shift: Some(Tensor::from_vec::<f64>(shift, &shape, context.device)),
         };
         Ok(vec![Built::affine(layer, input)])
-    }
-}
-
-struct Layer<B: Kernels> {
-    scale: Weights<B>,
-    shift: Tensor<B>,
-}
-
-impl<B: Kernels> Affine<B> for Layer<B> {
-    fn apply(&self, x: &[Tensor<B>], part: Part) -> Tensor<B> {
-        x[0].clone() * self.scale.part(part)
-    }
-
-    fn pullback(&self, s: Tensor<B>, part: Part) -> Vec<Tensor<B>> {
-        vec![s * self.scale.part(part)]
-    }
-
-    fn bias(&self) -> Option<Tensor<B>> {
-        Some(self.shift.clone())
-    }
-
-    fn is_cellwise(&self) -> bool {
-        true
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{show, Built, Context, Settings, Shape, Structural};
+use super::{show_all, Built, Context, Settings, Shape, Structural};
 use crate::error::{Kind, Result};
 use crate::kernels::Kernels;
 use crate::tensor::Tensor;
@@ -22,11 +22,10 @@ impl Settings for Concatenate {
             shape.len() != rank || (0..rank).any(|i| i != axis && shape[i] != inputs[0][i])
         };
         if inputs.iter().any(differs) {
-            let all: Vec<_> = inputs.iter().map(|s| show(s)).collect();
             return Err(Kind::Shape.error(format!(
                 "joins inputs that agree on every axis but number {} (the batch counting as 1), but {} arrive",
                 axis + 2,
-                all.join(" and ")
+                show_all(inputs)
             )));
         }
         let extents: Vec<usize> = inputs.iter().map(|shape| shape[axis]).collect();

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::activation::Activation;
 use super::padding::Padding;
-use super::windows::{from_plane, plane, Sliding};
+use super::windows::{from_plane, plane, Margins, Sliding};
 use super::{show, Affine, Built, Context, Part, Settings, Shape, Weights};
 use crate::error::{Kind, Result};
 use crate::kernels::{Kernels, Window};
@@ -20,8 +20,7 @@ pub struct Conv<const D: usize> {
     bias: usize,
     stride: Vec<usize>,
     dilation: Vec<usize>,
-    /// (left, right) or (left, right, top, bottom).
-    padding: Vec<usize>,
+    padding: Margins,
     padding_mode: PaddingMode,
     groups: usize,
     activation: Activation,
@@ -29,22 +28,30 @@ pub struct Conv<const D: usize> {
 
 impl<const D: usize> Settings for Conv<D> {
     fn build<B: Kernels>(&self, context: &Context<B>, inputs: &[Shape]) -> Result<Vec<Built<B>>> {
+        let (channels, input) = plane::<D>(inputs)?;
+        let shape = context.shape_of("weight", self.weight)?;
+        let (outputs, group_channels, kernel) = kernel::<D>(shape, ["outputs", "channels"])?;
+        let sliding = Sliding::<D> {
+            kernel,
+            stride: &self.stride,
+            dilation: &self.dilation,
+            padding: &self.padding,
+            ceil_mode: false,
+        };
         if self.padding_mode != PaddingMode::Constant {
             // The padding is a layer of its own, the convolution that follows has none.
-            let padding = Padding::new(self.padding.clone(), self.padding_mode);
-            let mut chain = padding.build(context, inputs)?;
+            let axes = sliding.axes(input)?;
+            let sides = axes[2 - D..].iter().rev().flat_map(|axis| axis.padding).collect();
+            let mut chain = Padding::new(sides, self.padding_mode).build(context, inputs)?;
             let padded = [chain[0].shape.clone()];
             let unpadded = Self {
-                padding: vec![0; self.padding.len()],
+                padding: Margins::Cells(vec![0; 2 * D]),
                 padding_mode: PaddingMode::Constant,
                 ..self.clone()
             };
             chain.extend(unpadded.build(context, &padded)?);
             return Ok(chain);
         }
-        let (channels, input) = plane::<D>(inputs)?;
-        let shape = context.shape_of("weight", self.weight)?;
-        let (outputs, group_channels, kernel) = kernel::<D>(shape, ["outputs", "channels"])?;
         let groups = self.groups;
         check_groups(groups, channels, outputs)?;
         if group_channels * groups != channels {
@@ -55,13 +62,6 @@ impl<const D: usize> Settings for Conv<D> {
                 show(&inputs[0])
             )));
         }
-        let sliding = Sliding::<D> {
-            kernel,
-            stride: &self.stride,
-            dilation: &self.dilation,
-            padding: &self.padding,
-            ceil_mode: false,
-        };
         let window = sliding.over(input)?;
         let output = from_plane::<D>(outputs, window.output());
         let [height, width] = window.kernels();

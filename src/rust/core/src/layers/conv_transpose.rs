@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::activation::Activation;
 use super::conv::{self, check_groups, kernel};
-use super::windows::{check_axes, from_plane, plane, Sliding};
+use super::windows::{check_axes, from_plane, plane, Margins, Sliding};
 use super::{show, Affine, Built, Context, Part, Settings, Shape, Weights};
 use crate::error::{Kind, Result};
 use crate::kernels::{Kernels, Window};
@@ -20,7 +20,7 @@ pub struct ConvTranspose<const D: usize> {
     stride: Vec<usize>,
     dilation: Vec<usize>,
     /// Cells taken away from the result: (left, right) or (left, right, top, bottom).
-    padding: Vec<usize>,
+    padding: Margins,
     /// Cells added at the end of every spatial axis of the result.
     output_padding: Vec<usize>,
     groups: usize,

@@ -62,25 +62,49 @@ fn ones<B: Kernels>(like: &Tensor<B>) -> Tensor<B> {
     Tensor::full(&like.shape(), 1.0, &like.device())
 }
 
-/// x above zero, slope · x below; the derivative at zero is the slope.
-pub(super) struct LeakyRelu {
+/// x above the threshold t, slope · (x - t) below, and at most `max`; the derivative at t is the slope.
+pub(super) struct Relu {
     pub slope: f64,
+    pub threshold: f64,
+    pub max: f64,
 }
 
-impl<B: Kernels> Elementwise<B> for LeakyRelu {
+impl Relu {
+    /// Without threshold and bound.
+    pub fn leaky(slope: f64) -> Self {
+        Self { slope, threshold: 0.0, max: f64::INFINITY }
+    }
+}
+
+impl<B: Kernels> Elementwise<B> for Relu {
     fn value(&self, x: Tensor<B>) -> Tensor<B> {
-        if self.slope == 0.0 {
-            return x.positive();
+        let y = match (self.slope, self.threshold) {
+            (0.0, 0.0) => x.positive(),
+            (slope, threshold) => {
+                let below = x.clone().add_scalar(-threshold).scale(slope);
+                switch(x.clone(), threshold, below, x)
+            }
+        };
+        if self.max.is_finite() {
+            y.at_most(self.max)
+        } else {
+            y
         }
-        switch(x.clone(), 0.0, x.clone().scale(self.slope), x)
     }
 
     fn derivative(&self, x: Tensor<B>, _: Tensor<B>) -> Tensor<B> {
-        x.above(0.0).scale(1.0 - self.slope).add_scalar(self.slope)
+        let slope = x.clone().above(self.threshold).scale(1.0 - self.slope).add_scalar(self.slope);
+        if self.max.is_finite() {
+            slope * x.scale(-1.0).above(-self.max)
+        } else {
+            slope
+        }
     }
 
+    /// Other thresholds than zero are a jump.
     fn kinks(&self) -> Option<Vec<f64>> {
-        Some(vec![0.0])
+        let kinks = [0.0, self.max].into_iter().filter(|x| x.is_finite()).collect();
+        (self.threshold == 0.0).then_some(kinks)
     }
 }
 
@@ -181,21 +205,146 @@ impl<B: Kernels> Elementwise<B> for Softsign {
     }
 }
 
-/// scale · x above zero, scale · alpha (exp(x) - 1) below.
+/// scale · x above zero, scale · alpha (exp(rate · x) - 1) below.
 pub(super) struct Elu {
     pub alpha: f64,
+    pub rate: f64,
     pub scale: f64,
+}
+
+impl Elu {
+    /// exp(rate · x) where x is negative.
+    fn power<B: Kernels>(&self, x: Tensor<B>) -> Tensor<B> {
+        x.negative().scale(self.rate).exp()
+    }
 }
 
 impl<B: Kernels> Elementwise<B> for Elu {
     fn value(&self, x: Tensor<B>) -> Tensor<B> {
-        let below = x.clone().negative().exp().add_scalar(-1.0).scale(self.alpha);
+        let below = self.power(x.clone()).add_scalar(-1.0).scale(self.alpha);
         switch(x.clone(), 0.0, below, x).scale(self.scale)
     }
 
     fn derivative(&self, x: Tensor<B>, _: Tensor<B>) -> Tensor<B> {
-        let below = x.clone().negative().exp().scale(self.alpha);
+        let below = self.power(x.clone()).scale(self.alpha * self.rate);
         switch(x.clone(), 0.0, below, ones(&x)).scale(self.scale)
+    }
+}
+
+/// exp(x).
+pub(super) struct Exponential;
+
+impl<B: Kernels> Elementwise<B> for Exponential {
+    fn value(&self, x: Tensor<B>) -> Tensor<B> {
+        x.exp()
+    }
+
+    fn derivative(&self, _: Tensor<B>, y: Tensor<B>) -> Tensor<B> {
+        y
+    }
+}
+
+/// log σ(x) = min(x, 0) - log(1 + exp(-|x|)).
+pub(super) struct LogSigmoid;
+
+impl<B: Kernels> Elementwise<B> for LogSigmoid {
+    fn value(&self, x: Tensor<B>) -> Tensor<B> {
+        x.clone().negative() - x.abs().scale(-1.0).exp().log1p()
+    }
+
+    fn derivative(&self, x: Tensor<B>, _: Tensor<B>) -> Tensor<B> {
+        Sigmoid.value(x.scale(-1.0))
+    }
+}
+
+/// x tanh(log(1 + exp(x))) (Misra, 2019).
+pub(super) struct Mish;
+
+impl Mish {
+    fn tanh<B: Kernels>(x: Tensor<B>) -> Tensor<B> {
+        let log = LogSigmoid.value(x.scale(-1.0));
+        log.scale(-1.0).tanh()
+    }
+}
+
+impl<B: Kernels> Elementwise<B> for Mish {
+    fn value(&self, x: Tensor<B>) -> Tensor<B> {
+        Self::tanh(x.clone()) * x
+    }
+
+    fn derivative(&self, x: Tensor<B>, _: Tensor<B>) -> Tensor<B> {
+        let tanh = Self::tanh(x.clone());
+        let outer = Elementwise::<B>::derivative(&Tanh, tanh.clone(), tanh.clone());
+        tanh + outer * Sigmoid.value(x.clone()) * x
+    }
+}
+
+/// (x + √(x² + b)) / 2 (Barron, 2021).
+pub(super) struct Squareplus {
+    pub b: f64,
+}
+
+impl Squareplus {
+    fn root<B: Kernels>(&self, x: Tensor<B>) -> Tensor<B> {
+        (x.clone() * x).add_scalar(self.b).sqrt()
+    }
+}
+
+impl<B: Kernels> Elementwise<B> for Squareplus {
+    fn value(&self, x: Tensor<B>) -> Tensor<B> {
+        (self.root(x.clone()) + x).scale(0.5)
+    }
+
+    fn derivative(&self, x: Tensor<B>, _: Tensor<B>) -> Tensor<B> {
+        (x.clone() / self.root(x).fill_zeros(1.0)).add_scalar(1.0).scale(0.5)
+    }
+}
+
+/// x - tanh(x).
+pub(super) struct TanhShrink;
+
+impl<B: Kernels> Elementwise<B> for TanhShrink {
+    fn value(&self, x: Tensor<B>) -> Tensor<B> {
+        x.clone() - x.tanh()
+    }
+
+    fn derivative(&self, x: Tensor<B>, _: Tensor<B>) -> Tensor<B> {
+        let tanh = x.tanh();
+        tanh.clone() * tanh
+    }
+}
+
+/// x where |x| exceeds lambd, else 0.
+pub(super) struct HardShrink {
+    pub lambd: f64,
+}
+
+impl<B: Kernels> Elementwise<B> for HardShrink {
+    fn value(&self, x: Tensor<B>) -> Tensor<B> {
+        x.clone().abs().above(self.lambd) * x
+    }
+
+    fn derivative(&self, x: Tensor<B>, _: Tensor<B>) -> Tensor<B> {
+        x.abs().above(self.lambd)
+    }
+}
+
+/// x brought nearer to 0 by lambd, and 0 where |x| is less.
+pub(super) struct SoftShrink {
+    pub lambd: f64,
+}
+
+impl<B: Kernels> Elementwise<B> for SoftShrink {
+    fn value(&self, x: Tensor<B>) -> Tensor<B> {
+        x.clone() - x.between(-self.lambd, self.lambd)
+    }
+
+    fn derivative(&self, x: Tensor<B>, _: Tensor<B>) -> Tensor<B> {
+        x.abs().above(self.lambd)
+    }
+
+    fn kinks(&self) -> Option<Vec<f64>> {
+        Some(vec![-self.lambd, self.lambd])
     }
 }
 

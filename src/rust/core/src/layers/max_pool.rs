@@ -4,7 +4,7 @@ use burn::tensor::ops::{FloatTensor, IntTensor};
 use serde::Deserialize;
 
 use super::avg_pool::{global, WindowMean};
-use super::windows::{from_plane, plane, Sliding};
+use super::windows::{from_plane, plane, shared_out, Margins, Sliding};
 use super::{Affine, Built, Context, Selection, Settings, Shape};
 use crate::error::Result;
 use crate::kernels::{Kernels, Window};
@@ -13,10 +13,14 @@ use crate::tensor::Tensor;
 /// The maximum over every window of `D` spatial axes.
 #[derive(Debug, Clone, Deserialize)]
 pub struct MaxPooling<const D: usize> {
+    #[serde(default)]
     kernel_size: Vec<usize>,
+    #[serde(default)]
     strides: Vec<usize>,
-    /// (left, right) or (left, right, top, bottom).
-    padding: Vec<usize>,
+    /// The number of windows along every axis; kernel and strides follow from it.
+    #[serde(default)]
+    output_size: Vec<usize>,
+    padding: Margins,
     dilation: Vec<usize>,
     ceil_mode: bool,
 }
@@ -24,9 +28,13 @@ pub struct MaxPooling<const D: usize> {
 impl<const D: usize> Settings for MaxPooling<D> {
     fn build<B: Kernels>(&self, context: &Context<B>, inputs: &[Shape]) -> Result<Vec<Built<B>>> {
         let (channels, input) = plane::<D>(inputs)?;
+        let shared = match self.output_size.is_empty() {
+            true => None,
+            false => Some(shared_out::<D>(input, &self.output_size)?),
+        };
         let sliding = Sliding::<D> {
-            kernel: &self.kernel_size,
-            stride: &self.strides,
+            kernel: shared.as_ref().unwrap_or(&self.kernel_size),
+            stride: shared.as_ref().unwrap_or(&self.strides),
             dilation: &self.dilation,
             padding: &self.padding,
             ceil_mode: self.ceil_mode,

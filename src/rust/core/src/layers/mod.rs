@@ -21,7 +21,10 @@ mod padding;
 mod permute;
 mod prelu;
 mod reshape;
+mod scale;
+mod slice;
 mod softmax;
+mod stretch;
 mod upsampling;
 mod windows;
 
@@ -310,6 +313,28 @@ impl<B: Kernels> Context<'_, B> {
         })
     }
 
+    /// The values of the array with this number, for operands of extents `input`: 1 value, one a
+    /// channel, or as many axes as the input, each with the input's extent or 1.
+    fn spread(&self, field: &str, index: usize, input: &[usize]) -> Result<Tensor<B>> {
+        let given = self.shape_of(field, index)?;
+        let fits = |(&n, &m): (&usize, &usize)| n == m || n == 1;
+        let mut shape = vec![1; input.len() + 1];
+        if given.len() == input.len() && given.iter().zip(input).all(fits) {
+            shape[1..].copy_from_slice(given);
+        } else if matches!(given, [n] if [1, input[0]].contains(n)) {
+            shape[1] = given[0];
+        } else {
+            return Err(Kind::Weights.error(format!(
+                "`{field}` must hold 1 value, {} (one a channel), or an array {} whose extents may \
+                 be 1, not {}",
+                input[0],
+                show(input),
+                show(given)
+            )));
+        }
+        self.weights(field, index, &shape)
+    }
+
     /// Whether cells are counted in this order with the channel axis last.
     fn channels_last(&self, order: Order) -> bool {
         let order = if order == Order::Call { self.order } else { order };
@@ -428,6 +453,8 @@ layers! {
     Add:              affine     "Adding_Layer"          | "Adding"               => add::Add;
     Multiply:         nonlinear  "Multiply_Layer"        | "Multiplying_Layer"    => multiply::Multiply;
     PReLU:            nonlinear  "PReLU_Layer"                                    => prelu::PRelu;
+    Scale:            affine     "Scale_Layer"                                    => scale::Scale;
+    Slice:            structural "Slice_Layer"                                    => slice::Slice;
     Skipping:         structural "Skipping_Layer"                                 => identity::Identity;
     Activation:       nonlinear  "Activation"                                     => activation::ActivationLayer;
 }
@@ -447,4 +474,9 @@ fn single(inputs: &[Shape]) -> Result<&Shape> {
 pub fn show(shape: &[usize]) -> String {
     let extents: Vec<_> = shape.iter().map(usize::to_string).collect();
     format!("({})", extents.join(", "))
+}
+
+/// Several extents as text: (3, 32) and (4, 32).
+fn show_all(shapes: &[Shape]) -> String {
+    shapes.iter().map(|shape| show(shape)).collect::<Vec<_>>().join(" and ")
 }

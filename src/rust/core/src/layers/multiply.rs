@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::{show, Built, Context, Nonlinear, Pair, Settings, Shape};
+use super::stretch::{stretched, unstretch};
+use super::{show_all, Built, Context, Nonlinear, Pair, Settings, Shape};
 use crate::error::{Kind, Result};
 use crate::kernels::Kernels;
 use crate::tensor::Tensor;
@@ -16,34 +17,18 @@ impl Settings for Multiply {
         if inputs.len() < 2 {
             return Err(Kind::Graph.error("multiplies at least two inputs, but one arrives"));
         }
-        let rank = inputs[0].len();
-        let extent = |axis: usize| inputs.iter().map(|shape| shape[axis]).max().unwrap_or(1);
-        let output: Shape = match inputs.iter().all(|shape| shape.len() == rank) {
-            true => (0..rank).map(extent).collect(),
-            false => Vec::new(),
-        };
-        let fits = |shape: &Shape| shape.iter().zip(&output).all(|(&n, &m)| n == m || n == 1);
-        if output.is_empty() || !inputs.iter().all(fits) {
-            let all: Vec<_> = inputs.iter().map(|s| show(s)).collect();
-            return Err(Kind::Shape.error(format!(
+        let output = stretched(inputs).ok_or_else(|| {
+            Kind::Shape.error(format!(
                 "multiplies inputs of equal shape (or with extents of 1), but {} arrive",
-                all.join(" and ")
-            )));
-        }
+                show_all(inputs)
+            ))
+        })?;
         Ok(vec![Built::nonlinear(Product { operands: inputs.to_vec() }, output)])
     }
 }
 
 struct Product {
     operands: Vec<Shape>,
-}
-
-/// Sums over the axes in which the operand was stretched.
-fn unstretch<B: Kernels>(s: Tensor<B>, operand: &[usize]) -> Tensor<B> {
-    operand.iter().enumerate().fold(s, |s, (axis, &n)| match s.shape()[axis + 1] {
-        extent if extent > n => s.sum_axis(axis + 1),
-        _ => s,
-    })
 }
 
 impl<B: Kernels> Nonlinear<B> for Product {

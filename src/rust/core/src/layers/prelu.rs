@@ -3,36 +3,22 @@
 use serde::Deserialize;
 
 use super::elementwise::{switch, Cellwise, Elementwise};
-use super::{show, single, Built, Context, Settings, Shape};
-use crate::error::{Kind, Result};
+use super::{single, Built, Context, Settings, Shape};
+use crate::error::Result;
 use crate::kernels::Kernels;
 use crate::tensor::Tensor;
 
 /// x above zero, weight · x below.
 #[derive(Debug, Clone, Deserialize)]
 pub struct PRelu {
-    /// The array with 1 value, one a channel, or one for every cell of the input.
+    /// The array of slopes, see [`Context::spread`].
     weight: usize,
 }
 
 impl Settings for PRelu {
     fn build<B: Kernels>(&self, context: &Context<B>, inputs: &[Shape]) -> Result<Vec<Built<B>>> {
         let input = single(inputs)?;
-        let given = context.shape_of("weight", self.weight)?;
-        let mut shape = vec![1; input.len()];
-        shape[0] = given.iter().product();
-        if given == input.as_slice() {
-            shape.clone_from(input);
-        } else if ![1, input[0]].contains(&shape[0]) {
-            return Err(Kind::Weights.error(format!(
-                "`weight` must hold 1 value, {} (one a channel) or an array {} (one a cell), not {}",
-                input[0],
-                show(input),
-                show(given)
-            )));
-        }
-        shape.insert(0, 1);
-        let slope = context.weights("weight", self.weight, &shape)?;
+        let slope = context.spread("weight", self.weight, input)?;
         Ok(vec![Built::nonlinear(Cellwise(Slope(slope)), input.clone())])
     }
 }

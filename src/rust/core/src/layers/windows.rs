@@ -1,5 +1,7 @@
 //! What layers with sliding windows share: signals and images as planes, and the windows over them.
 
+use serde::Deserialize;
+
 use super::{show, single, Shape};
 use crate::error::{Kind, Result};
 use crate::kernels::{Axis, Window};
@@ -21,13 +23,30 @@ pub(super) fn from_plane<const D: usize>(channels: usize, plane: [usize; 2]) -> 
     [&[channels], &plane[2 - D..]].concat()
 }
 
+/// Cells around the spatial axes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Margins {
+    /// (left, right) or (left, right, top, bottom).
+    Cells(Vec<usize>),
+    /// By a rule that depends on the input's extents.
+    Fitted(Fitted),
+}
+
+/// How [`Margins`] follow from the extents.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Fitted {
+    /// As many windows as cells, divided by the stride and rounded up.
+    Same,
+}
+
 /// Windows as a list gives them: one value for each of `D` spatial axes.
 pub(super) struct Sliding<'a, const D: usize> {
     pub kernel: &'a [usize],
     pub stride: &'a [usize],
     pub dilation: &'a [usize],
-    /// (left, right) or (left, right, top, bottom).
-    pub padding: &'a [usize],
+    pub padding: &'a Margins,
     pub ceil_mode: bool,
 }
 
@@ -52,19 +71,41 @@ impl<const D: usize> Sliding<'_, D> {
         check_axes("kernel_size", self.kernel, D)?;
         check_axes("stride", self.stride, D)?;
         check_axes("dilation", self.dilation, D)?;
-        check_axes("padding", self.padding, 2 * D)?;
+        if let Margins::Cells(cells) = self.padding {
+            check_axes("padding", cells, 2 * D)?;
+        }
         // The height of a signal has none of the values.
-        let axis = |i: usize| match (i + D).checked_sub(2) {
-            None => Axis::trivial(plane[i]),
-            Some(k) => Axis {
-                input: plane[i],
+        let axis = |i: usize| {
+            let Some(k) = (i + D).checked_sub(2) else { return Ok(Axis::trivial(plane[i])) };
+            let axis = Axis {
                 kernel: self.kernel[k],
                 stride: self.stride[k],
                 dilation: self.dilation[k],
-                padding: [self.padding[2 - 2 * i], self.padding[3 - 2 * i]],
                 ceil_mode: self.ceil_mode,
-            },
+                ..Axis::trivial(plane[i])
+            };
+            match self.padding {
+                Margins::Cells(cells) => {
+                    Ok(Axis { padding: [cells[2 - 2 * i], cells[3 - 2 * i]], ..axis })
+                }
+                Margins::Fitted(Fitted::Same) => axis.same(),
+            }
         };
-        Ok([axis(0), axis(1)])
+        Ok([axis(0)?, axis(1)?])
     }
+}
+
+/// Kernel extents, which are the strides as well, of windows that share the plane out among
+/// `output` of them along every axis.
+pub(super) fn shared_out<const D: usize>(
+    plane: [usize; 2],
+    output: &[usize],
+) -> Result<Vec<usize>> {
+    check_axes("output_size", output, D)?;
+    let kernel = plane[2 - D..].iter().zip(output).map(|(&n, &windows)| match windows {
+        1.. if n.is_multiple_of(windows) => Ok(n / windows),
+        _ => Err(Kind::Model
+            .error(format!("`output_size` = {windows} must divide the {n} cells of the input"))),
+    });
+    kernel.collect()
 }

@@ -645,7 +645,8 @@ fn what_only_rises_is_attributed_as_it_moves<B: Kernels>(device: &B::Device, tol
     let rising = ["elu", "softsign", "tanh", "sigmoid"];
     let recipe = Recipe::of(&[PIECEWISE_LINEAR, &rising].concat(), &[Family::Piecewise]);
     for plan in recipe.networks(20) {
-        let plan = plan.with("weight", f64::abs).with("gamma", f64::abs);
+        let weights = ["weight", "gamma", "scale"];
+        let plan = weights.iter().fold(plan, |plan, field| plan.with(field, f64::abs));
         let network = plan.build::<B>(device);
         let question = question(&network, 1, device);
         let way = |i: usize| (question.x[i].clone() - question.references[i].clone()).sign();

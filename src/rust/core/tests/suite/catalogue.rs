@@ -62,6 +62,33 @@ fn depthwise(random: &mut Random) -> Case {
     Case::new(&[&[3, 4, 5]], json!({"Conv2D": settings}), arrays)
 }
 
+/// A factor and a summand; extents of one value or one a channel go with images.
+fn scale(random: &mut Random, scale: &[usize], shift: &[usize]) -> Case {
+    let arrays = vec![random.array(scale), random.array(shift)];
+    let input = if scale.len() == 3 { &[2, 3, 4][..] } else { &[3, 5] };
+    Case::new(&[input], json!({"Scale": {"scale": 1, "shift": 2}}), arrays)
+}
+
+/// Pooling by the number of windows.
+fn adaptive(input: &[usize], name: &str, output: &[usize]) -> Case {
+    let mut settings = json!({"output_size": output, "ceil_mode": false});
+    settings["padding"] = json!(vec![0; 2 * output.len()]);
+    match name.starts_with("Max") {
+        true => settings["dilation"] = json!(vec![1; output.len()]),
+        false => settings["count_include_pad"] = json!(true),
+    }
+    Case::new(&[input], json!({ name: settings }), vec![])
+}
+
+/// The case with padding that follows from the input's extents.
+pub fn fitted(case: Case) -> Case {
+    let mut settings: Value = serde_json::from_str(&case.name).expect("settings");
+    for layer in settings.as_object_mut().expect("a layer").values_mut() {
+        layer["padding"] = json!("same");
+    }
+    Case { name: settings.to_string(), op: op(settings), ..case }
+}
+
 /// Transposed convolution without activation.
 pub fn conv_transpose(random: &mut Random, rank: usize) -> Case {
     let groups = random.below(1..=3);
@@ -110,6 +137,12 @@ pub fn affine(random: &mut Random) -> Vec<Case> {
         Case::new(&[&[2, 5]], json!({"BatchNorm": batch_norm}), statistics.clone()),
         Case::new(&[&[2]], json!({"BatchNorm": batch_norm}), statistics),
         Case::new(&[&[2, 3], &[2, 3], &[2, 3]], json!({"Add": {}}), vec![]),
+        Case::new(&[&[2, 3, 4], &[2, 1, 4], &[1, 3, 1]], json!({"Add": {}}), vec![]),
+        scale(random, &[3], &[1]),
+        scale(random, &[2, 1, 4], &[2]),
+        scale(random, &[2, 3, 4], &[1, 3, 1]),
+        adaptive(&[2, 6], "AveragePooling1D", &[3]),
+        adaptive(&[2, 6, 4], "AveragePooling2D", &[2, 4]),
         Case::new(&[&[2, 3, 4]], json!({"GlobalAvgPooling": {}}), vec![]),
         Case::new(&[&[3, 5]], json!({"GlobalAvgPooling": {}}), vec![]),
         Case::new(&[&[2, 3, 2, 2]], json!({"GlobalAvgPooling": {}}), vec![]),
@@ -117,6 +150,8 @@ pub fn affine(random: &mut Random) -> Vec<Case> {
     ];
     for rank in [1, 2] {
         cases.extend((0..4).map(|_| conv(random, rank, "zeros")));
+        cases.push(fitted(conv(random, rank, "zeros")));
+        cases.push(fitted(pooling(random, rank, "Average")));
         cases.extend((0..4).map(|_| conv_transpose(random, rank)));
         cases.extend((0..3).map(|_| pooling(random, rank, "Average")));
     }
@@ -129,9 +164,11 @@ pub fn selection(random: &mut Random) -> Vec<Case> {
         Case::new(&[&[2, 3, 4]], json!({"GlobalMaxPooling": {}}), vec![]),
         Case::new(&[&[2, 5]], json!({"GlobalMaxPooling": {}}), vec![]),
         Case::new(&[&[2, 2, 3, 2]], json!({"GlobalMaxPooling": {}}), vec![]),
+        adaptive(&[2, 6, 4], "MaxPooling2D", &[3, 2]),
     ];
     for rank in [1, 2] {
         cases.extend((0..3).map(|_| pooling(random, rank, "Max")));
+        cases.push(fitted(pooling(random, rank, "Max")));
     }
     cases
 }
@@ -141,6 +178,7 @@ pub fn structural() -> Vec<Case> {
     let flatten = |start: i64, end: i64, order: &str| json!({"Flatten": {"start_dim": start, "end_dim": end, "order": order}});
     let reshape =
         |target: &[i64], order: &str| json!({"Reshape": {"target": target, "order": order}});
+    let slice = |axis: i64, start: i64, end: i64| json!({"Slice": {"axis": axis, "start": start, "end": end}});
     let permute = |axes: &[i64]| json!({"Permute": {"axes": axes}});
     let padding = |values: &[usize], mode: &str, value: f64| json!({"Padding": {"padding": values, "mode": mode, "value": value}});
     let mut cases = vec![
@@ -159,6 +197,10 @@ pub fn structural() -> Vec<Case> {
         Case::new(&[&[4, 3, 2]], reshape(&[24], "call"), vec![]),
         Case::new(&[&[4, 3]], permute(&[3, 2]), vec![]),
         Case::new(&[&[4, 3, 2]], permute(&[3, 4, 2]), vec![]),
+        Case::new(&[&[2, 4]], slice(3, 2, -1), vec![]),
+        Case::new(&[&[2, 5, 4]], slice(3, -4, 4), vec![]),
+        Case::new(&[&[3, 2, 4]], slice(2, 2, 2), vec![]),
+        Case::new(&[&[6]], slice(-1, 1, -3), vec![]),
         Case::new(&[&[2, 4]], json!({"Upsampling1D": {"size": [3]}}), vec![]),
         Case::new(&[&[2, 3, 4]], json!({"Upsampling2D": {"size": [2, 3]}}), vec![]),
     ];
@@ -175,6 +217,10 @@ pub fn nonlinear(random: &mut Random) -> Vec<Case> {
         Case::new(&[&[2, 6]], json!({"Activation": {"activation": activation(name)}}), vec![])
     });
     let mut cases: Vec<Case> = functions.collect();
+    let relu = |args: Value| json!({"Activation": {"activation": {"name": "relu", "args": args}}});
+    let relu = |args: Value| Case::new(&[&[2, 6]], relu(args), vec![]);
+    cases.push(relu(json!({"negative_slope": 0.1, "max_value": 0.6})));
+    cases.push(relu(json!({"threshold": 0.2, "negative_slope": 0.5})));
     let softmax =
         |name: &str| json!({"Activation": {"activation": {"name": name, "args": {"dim": 2}}}});
     cases.extend(["softmax", "log_softmax"].map(|f| Case::new(&[&[3, 4]], softmax(f), vec![])));

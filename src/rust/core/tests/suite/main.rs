@@ -103,6 +103,9 @@ pub fn activation(name: &str) -> serde_json::Value {
         "softplus" => serde_json::json!({"beta": 2.0, "threshold": 1.5}),
         "elu" => serde_json::json!({"alpha": 0.7}),
         "hard_tanh" => serde_json::json!({"min_val": -0.4, "max_val": 0.3}),
+        "celu" => serde_json::json!({"alpha": 0.6}),
+        "squareplus" => serde_json::json!({"b": 0.5}),
+        "hard_shrink" | "soft_shrink" => serde_json::json!({"lambd": 0.2}),
         "hard_sigmoid" => serde_json::json!({"slope": 0.6, "offset": 0.4}),
         _ => serde_json::json!({}),
     };

@@ -81,6 +81,8 @@ const LAYERS: &[(Family, &[usize], usize, Draft)] = &[
     (Piecewise, SPATIAL, 1, |_, _| json!({"GlobalMaxPooling": {}})),
     (Plain, ANY, 1, Sketch::batch_norm),
     (Plain, SPATIAL, 1, Sketch::padding),
+    (Plain, ANY, 1, Sketch::scale),
+    (Plain, ANY, 1, Sketch::slice),
     (Plain, SPATIAL, 1, Sketch::flatten),
     (Plain, &[1], 1, |s, _| json!({"Reshape": {"target": [1, -1], "order": s.order()}})),
     (Plain, SPATIAL, 1, Sketch::reshape),
@@ -357,11 +359,15 @@ impl Sketch {
         let outputs = groups * self.random.below(1..=2);
         let kernel = self.numbers(rank, 1..=3);
         let modes = ["zeros", "reflect", "replicate", "circular"];
+        let padding = match self.random.below(0..=3) {
+            0 => json!("same"),
+            _ => json!(self.numbers(2 * rank, 0..=1)),
+        };
         json!({ format!("Conv{rank}D"): {
             "weight": self.weight(&[vec![outputs, x[0] / groups], kernel].concat()),
             "bias": self.bias(outputs), "activation": self.link(), "groups": groups,
             "stride": self.numbers(rank, 1..=2), "dilation": self.numbers(rank, 1..=2),
-            "padding": self.numbers(2 * rank, 0..=1),
+            "padding": padding,
             "padding_mode": modes[self.random.below(0..=3)],
         }})
     }
@@ -422,6 +428,18 @@ impl Sketch {
         json!({"BatchNorm": {
             "gamma": gamma, "beta": beta, "run_mean": mean, "run_var": variance, "eps": 1e-3
         }})
+    }
+
+    fn scale(&mut self, x: &[usize]) -> Value {
+        let extents = [&[1], &x[..1], x][self.random.below(0..=2)];
+        let (scale, shift) = (self.random.array(extents), self.bias(1));
+        json!({"Scale": {"scale": self.plan.keep(scale), "shift": shift}})
+    }
+
+    fn slice(&mut self, x: &[usize]) -> Value {
+        let axis = self.random.below(0..=x.len() - 1);
+        let first = self.random.below(1..=x[axis]);
+        json!({"Slice": {"axis": axis + 2, "start": first, "end": -1}})
     }
 
     fn norm(&mut self, name: &str, extents: &[usize], mut settings: Value) -> Value {
