@@ -203,6 +203,9 @@ impl<'a> Layer<'a> {
         }
         entries.extend(self.fields);
         if let Some(bias) = self.bias {
+            if !entries.iter().any(|(name, _)| *name == "activation_name") {
+                entries.push(("activation_name", "linear".into()));
+            }
             entries.push(("bias", bias.map_or(Value::Null, Constant::into_value)));
         }
         let inputs = self.inputs.iter().map(|source| match source {
