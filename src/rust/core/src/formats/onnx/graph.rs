@@ -243,6 +243,190 @@ impl<'a> Graph<'a> {
         let plain = |x: &Option<ArrayD<f64>>, neutral| {
             x.as_ref().is_none_or(|x| x.iter().all(|x| *x == neutral))
         };
+        let mut input = base;
+        let before = Some(&self.nodes[base]).filter(|_| merge);
+        if let Some(Node { op: Op::Scale { scale: a, shift: b }, inputs, .. }) = before {
+            // c (a x + b) + d
+            let product = |c: &ArrayD<f64>, x: &ArrayD<f64>| broadcast(c, x, |c, x| c * x);
+            let moved = match (b, &scale) {
+                (Some(b), Some(c)) => Some(product(c, b)),
+                (b, _) => b.clone(),
+            };
+            scale = match (a, scale) {
+                (Some(a), Some(c)) => Some(product(&c, a)),
+                (a, c) => c.or_else(|| a.clone()),
+            };
+            shift = match (moved, shift) {
+                (Some(b), Some(d)) => Some(broadcast(&b, &d, |b, d| b + d)),
+                (b, d) => d.or(b),
+            };
+            input = inputs[0];
+        }
+        if plain(&scale, 1.0) {
+            scale = None;
+        }
+        if plain(&shift, 0.0) {
+            shift = None;
+        }
+        if scale.is_none() && shift.is_none() {
+            return Ok(input);
+        }
+        let shape = self.shape(input).to_vec();
+        self.push(Op::Scale { scale, shift }, vec![input], shape)
+    }
+
+    /// The input times a number.
+    pub fn times(&mut self, id: usize, factor: f64) -> Result<usize> {
+        match factor {
+            1.0 => Ok(id),
+            _ => self.scale(id, Some(ArrayD::from_elem(IxDyn(&[]), factor)), None),
+        }
+    }
+
+    /// The input plus a number.
+    pub fn plus(&mut self, id: usize, number: f64) -> Result<usize> {
+        self.scale(id, None, Some(ArrayD::from_elem(IxDyn(&[]), number)))
+    }
+
+    /// A function of nodes, whose extents agree or are 1, and numbers.
+    pub fn function(
+        &mut self,
+        symbol: &'static str,
+        inputs: &[usize],
+        arguments: Vec<Argument>,
+    ) -> Result<usize> {
+        let (bases, order) = self.bases(inputs)?;
+        let mut shape = vec![1; order.len()];
+        for base in &bases {
+            for (extent, own) in shape.iter_mut().zip(self.shape(*base)) {
+                match (*extent, *own) {
+                    (a, b) if a == b || b == 1 => {}
+                    (1, b) => *extent = b,
+                    (a, b) => return Err(format!("combines arrays with the extents {a} and {b}")),
+                }
+            }
+        }
+        let made = self.push(Op::Function { symbol, arguments }, bases, shape)?;
+        self.permute(made, &order)
+    }
+
+    /// A function of one node and numbers.
+    pub fn unary(&mut self, symbol: &'static str, id: usize, numbers: &[f64]) -> Result<usize> {
+        let numbers = numbers.iter().map(|x| Argument::Number(*x));
+        self.function(symbol, &[id], [Argument::Input(0)].into_iter().chain(numbers).collect())
+    }
+
+    /// The mean or maximum over some axes, which stay with extent 1.
+    pub fn reduce(&mut self, id: usize, method: &'static str, axes: &[usize]) -> Result<usize> {
+        let mut shape = self.shape(id).to_vec();
+        for axis in axes {
+            shape[*axis] = 1;
+        }
+        if self.shape(id) == shape {
+            return Ok(id);
+        }
+        self.on_axes(id, axes, |graph, base, axes| {
+            let mut axes = axes.to_vec();
+            axes.sort_unstable();
+            let mut shape = graph.shape(base).to_vec();
+            for axis in &axes {
+                shape[*axis] = 1;
+            }
+            graph.push(Op::Reduce { method, axes }, vec![base], shape)
+        })
+    }
+
+    /// The same network made of layers alone: known functions and norms become one layer each. Gives
+    /// the new nodes by the old ones' ids; those that none of `ends` needs are left out.
+    pub fn lowered(&self, ends: &[usize]) -> Result<(Self, Vec<Option<usize>>)> {
+        let mut new = Self::default();
+        let mut ids: Vec<Option<usize>> = vec![None; self.nodes.len()];
+        let needed = self.needed(ends);
+        let mut uses = vec![0; self.nodes.len()];
+        for (node, _) in self.nodes.iter().zip(&needed).filter(|(_, needed)| **needed) {
+            for input in &node.inputs {
+                uses[*input] += 1;
+            }
+        }
+        for end in ends {
+            uses[*end] += 1;
+        }
+        for (id, node) in self.nodes.iter().enumerate().filter(|(id, _)| needed[*id]) {
+            new.origin = node.origin.clone();
+            let at = |old: usize| ids[old].ok_or("refers to a node behind it");
+            let inputs: Vec<usize> =
+                node.inputs.iter().map(|old| at(*old)).collect::<std::result::Result<_, _>>()?;
+            let made = if let Some((x, activation)) = function::known(self, id) {
+                let shape = new.shape(at(x)?).to_vec();
+                new.push(activation, vec![at(x)?], shape)?
+            } else if let Some((x, axes, eps)) = self.layer_norm(id) {
+                let fields = vec![("axes", axes_field(&axes)), ("eps", eps.into())];
+                let shape = new.shape(at(x)?).to_vec();
+                new.layer("LayerNorm", fields, vec![at(x)?], shape)?
+            } else {
+                match &node.op {
+                    Op::Reduce { method, axes } => new.pooled(inputs[0], method, axes)?,
+                    Op::Permute(axes) => new.permute(inputs[0], axes)?,
+                    Op::Reshape => new.reshape(inputs[0], &node.shape)?,
+                    Op::Scale { scale, shift } => {
+                        let merge = uses[node.inputs[0]] == 1;
+                        new.scaled(inputs[0], scale.clone(), shift.clone(), merge)?
+                    }
+                    Op::Function { symbol: "Sub", arguments } if inputs.len() == 2 => {
+                        let minus = new.times(inputs[1], -1.0)?;
+                        new.function("Add", &[inputs[0], minus], arguments.clone())?
+                    }
+                    op => new.push(op.clone(), inputs, node.shape.clone())?,
+                }
+            };
+            ids[id] = Some(made);
+        }
+        Ok((new, ids))
+    }
+
+    /// Which nodes others need.
+    pub fn needed(&self, ends: &[usize]) -> Vec<bool> {
+        let mut needed = vec![false; self.nodes.len()];
+        for end in ends {
+            needed[*end] = true;
+        }
+        for (id, node) in self.nodes.iter().enumerate().rev() {
+            if needed[id] {
+                for input in &node.inputs {
+                    needed[*input] = true;
+                }
+            }
+        }
+        needed
+    }
+
+    /// Global pooling over some axes, with the others as channels.
+    fn pooled(&mut self, id: usize, method: &'static str, axes: &[usize]) -> Result<usize> {
+        let shape = self.shape(id).to_vec();
+        let kept: Vec<usize> = (0..shape.len()).filter(|axis| !axes.contains(axis)).collect();
+        let channels: usize = pick(&shape, &kept).iter().product();
+        let order = [kept.as_slice(), axes].concat();
+        let mut planes = self.permute(id, &order)?;
+        if kept.len() != 1 || axes.len() > 2 {
+            let cells: usize = pick(&shape, axes).iter().product();
+            planes = self.reshape(planes, &[channels, cells])?;
+        }
+        let pooled = self.layer(
+            "GlobalPooling",
+            vec![("method", method.into())],
+            vec![planes],
+            vec![channels],
+        )?;
+        let mut result = shape;
+        for axis in axes {
+            result[*axis] = 1;
+        }
+        self.reshape(pooled, &result)
+    }
+
+    /// (x - mean) / sqrt(mean((x - mean)²) + eps), spelt out: the input, the axes and eps.
+    fn layer_norm(&self, id: usize) -> Option<(usize, Vec<usize>, f64)> {
+        // Axes of extent 1 may have been moved about.
         let plain = |mut id: usize| {
             while let Op::Reshape = self.nodes[id].op {
                 id = self.nodes[id].inputs[0];
