@@ -127,6 +127,10 @@ op("squeeze", (3, 1, 4), "Squeeze", axes=[2], opset=11)
 op("unsqueeze", (3, 4), "Unsqueeze", dict(s=np.array([1, -1])))
 op("transpose", (3, 4, 5), "Transpose", perm=[0, 2, 3, 1])
 op("slice", (3, 6), "Slice", dict(s=np.array([1, -4]), e=np.array([9999, -1]), a=np.array([1, 2])))
+model("crop_channels_last", (6, 5, 3), [
+    ("Pad", ["x", "p"], ["u"], {}), ("Slice", ["u", "s", "e"], ["v"], {}),
+    ("Transpose", ["v"], ["t"], dict(perm=[0, 3, 1, 2])), ("GlobalMaxPool", ["t"], ["y"], {}),
+], dict(p=np.array([0, 1, 0, 0, 0, 1, 2, 0]), s=np.array([0, 2, 1, 0]), e=np.array([2147483647, -1, 2147483647, 3])))
 op("slice_old", (3, 6), "Slice", starts=[0, 1], ends=[2, 5], axes=[1, 2], opset=9)
 op("gather", (3, 6), "Gather", dict(i=np.array(-2)), axis=2)
 op("pad", (2, 4, 5), "Pad", dict(p=np.array([0, 0, 1, 2, 0, 0, 0, 1]), v=np.float32(0.5)))

@@ -291,7 +291,12 @@ impl<'a> Call<'_, 'a> {
             let axis =
                 resolved(axes[i], extents.len()).ok_or("slices an axis that is not there")?;
             let n = i64::try_from(extents[axis]).unwrap_or(i64::MAX);
-            let from_end = |x: i64| if x < 0 { x.saturating_add(n) } else { x };
+            // The largest number of 32 bits stands for the end, too.
+            let from_end = |x: i64| match x {
+                x if x < 0 => x.saturating_add(n),
+                x if x >= i64::from(i32::MAX) => n,
+                x => x,
+            };
             let (start, end, step) = (from_end(starts[i]), from_end(ends[i]), steps[i]);
             let (start, end) = if step > 0 {
                 (start.clamp(0, n), end.clamp(0, n))

@@ -460,6 +460,7 @@ impl<'a> Graph<'a> {
             reduced[*axis] = 1;
         }
         let fits = averaged == *x
+            && self.shape(id) == self.shape(*x)
             && [a, b] == [centred, centred]
             && axes == square_axes
             && eps.len() == 1

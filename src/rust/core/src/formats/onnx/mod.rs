@@ -314,10 +314,10 @@ fn add_input<'a>(
 }
 
 /// Whether the data come with channels first. They do not where all that an input goes to, but for
-/// operators cell by cell, are transpositions of its last axis to the front.
+/// operators cell by cell and padding, are transpositions of its last axis to the front.
 fn channels_first(name: &str, nodes: &[Node], rank: usize) -> bool {
     const CELLWISE: &[&str] =
-        &["Cast", "Identity", "Add", "Sub", "Mul", "Div", "Unsqueeze", "Squeeze"];
+        &["Cast", "Identity", "Add", "Sub", "Mul", "Div", "Pad", "Slice", "Unsqueeze", "Squeeze"];
     let mut names: HashSet<&str> = HashSet::from([name]);
     let mut moved = false;
     for node in nodes.iter().filter(|_| rank > 2) {
