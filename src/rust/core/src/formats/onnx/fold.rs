@@ -278,7 +278,11 @@ fn spread<'x, T>(x: &'x ArrayD<T>, shape: &[usize]) -> Result<ArrayViewD<'x, T>>
 
 fn concat<'a>(call: &Call<'_, 'a>) -> Result<Constant<'a>> {
     let inputs = call.constants();
-    let axis = call.axis("axis", 0, call.constant(0)?.shape().len())?;
+    let rank = call.constant(0)?.shape().len();
+    let axis = call.axis("axis", 0, rank)?;
+    if inputs.iter().any(|x| x.shape().len() != rank) {
+        return Err("combines arrays with different numbers of axes".into());
+    }
     let failed = |e: ndarray::ShapeError| e.to_string();
     if inputs.iter().all(|x| matches!(x, Constant::Whole(_))) {
         let arrays: Vec<_> = inputs.into_iter().map(whole).collect::<Result<_>>()?;
