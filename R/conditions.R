@@ -3,8 +3,8 @@
 #' Raise an error of class `innsight_error_<kind>` and `innsight_error`
 #'
 #' @param message Bullets for [cli::cli_abort()]; values come in through `{}`, never by `paste0()`.
-#' @param kind One of "argument", "model", "graph", "shape", "weights", "memory", "device", "file", "rule"
-#'   and "bug".
+#' @param kind One of "argument", "model", "graph", "shape", "weights", "memory", "device", "file",
+#'   "rule" and "bug".
 #' @param parent The error that led to this one.
 #' @noRd
 innsight_abort <- function(message, kind, call = rlang::caller_env(),

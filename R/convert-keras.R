@@ -384,7 +384,7 @@ keras_convolve <- function(at, x, d, weight, bias, groups, activation = NULL) {
   layer <- list(
     type = c("Conv1D", "Conv2D")[d], weight = weight, bias = bias, groups = groups,
     stride = keras_numbers(at$config$strides), dilation = dilation,
-    padding = keras_padding(at, weight_dim(weight)[-(1:2)], dilation)
+    padding = keras_padding(at, dim(weight)[-(1:2)], dilation)
   )
   activation <- activation %||% keras_activation(at, rank = d + 1L)
   keras_add(at, keras_activated(at, layer, activation), x)

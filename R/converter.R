@@ -60,9 +60,9 @@
 #' in front, as TensorFlow does.
 #'
 #' `bias = NULL` means none. Weights are numeric arrays, torch tensors, or raw vectors of row-major
-#' little-endian 32-bit floats that carry their shape in the attribute `shape` (and, if their axes
-#' are to be taken in another order, that order in the attribute `axes`). Files and deep-learning
-#' frameworks give raw vectors, of class `innsight_f32`; `as.array()` makes numbers of them.
+#' little-endian 32-bit floats that carry their shape in the attribute `shape`. Files and
+#' deep-learning frameworks give single-precision weights of class `innsight_f32`; `as.array()`
+#' makes numbers of them.
 #'
 #' @eval activation_table()
 #'

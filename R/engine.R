@@ -137,7 +137,7 @@ network_plan <- function(converter, channels_first = TRUE, dtype = "float",
 engine_spec <- function(net) {
   arrays <- list()
   store <- function(x) {
-    if (is.null(dim(x)) && !is.raw(x)) dim(x) <- length(x)
+    if (is.null(dim(x))) dim(x) <- length(x)
     arrays[[length(arrays) + 1L]] <<- x
     length(arrays)
   }

@@ -1,27 +1,32 @@
-# Single-precision weights as files and deep-learning frameworks keep them: a raw vector of class
-# `innsight_f32`, row-major and little-endian, with the attribute `shape` (the extents as stored)
-# and, where the axes are wanted in another order, `axes`. R never makes doubles of them.
+# Single-precision weights as files and deep-learning frameworks keep them, of which R never makes
+# doubles: a list of class `innsight_f32` with `bytes` (row-major and little-endian, 4 a value),
+# `shape` (the extents as stored) and `axes` (the stored axes in the order in which they are wanted).
+# Rearranging makes another small list around the same bytes.
 
-f32 <- function(bytes, shape) structure(bytes, shape = as.integer(shape), class = "innsight_f32")
+f32 <- function(bytes, shape, axes = seq_along(shape)) {
+  structure(list(bytes = bytes, shape = as.integer(shape), axes = as.integer(axes)),
+            class = "innsight_f32")
+}
+is_f32 <- function(x) inherits(x, "innsight_f32")
 
-#' The same values with the axes in another order, without moving them
+#' The same values with the axes in another order
 #' @noRd
 permute_axes <- function(x, axes) {
-  if (!is.raw(x)) {
+  if (!is_f32(x)) {
     return(aperm(x, axes))
   }
-  attr(x, "axes") <- (attr(x, "axes") %||% seq_along(attr(x, "shape")))[axes]
+  x$axes <- x$axes[axes]
   x
 }
 
 #' The same values in row-major order with other extents
 #' @noRd
 reshape_rows <- function(x, shape) {
-  if (!is.raw(x)) {
+  if (!is_f32(x)) {
     return(aperm(array(aperm(x), rev(shape)), rev(seq_along(shape))))
   }
-  if (!is.null(attr(x, "axes"))) x <- as_f32(as.array(x))
-  f32(unclass(x), shape)
+  if (is.unsorted(x$axes)) x <- as_f32(as.array(x))
+  f32(x$bytes, shape)
 }
 
 #' Numbers as single-precision weights
@@ -33,22 +38,13 @@ as_f32 <- function(x) {
 }
 
 #' @export
-dim.innsight_f32 <- function(x) {
-  shape <- attr(x, "shape", exact = TRUE)
-  shape[attr(x, "axes", exact = TRUE) %||% seq_along(shape)]
-}
+dim.innsight_f32 <- function(x) x$shape[x$axes]
 
 #' @export
 as.array.innsight_f32 <- function(x, ...) {
-  shape <- attr(x, "shape", exact = TRUE)
-  values <- readBin(as.vector(unclass(x)), "double", length(x) / 4L, size = 4L, endian = "little")
-  values <- array(values, rev(shape))
-  if (length(shape) > 1L) {
-    values <- aperm(values, rev(seq_along(shape)))
-    axes <- attr(x, "axes", exact = TRUE)
-    if (!is.null(axes)) values <- aperm(values, axes)
-  }
-  values
+  values <- readBin(x$bytes, "double", prod(x$shape), size = 4L, endian = "little")
+  values <- array(values, rev(x$shape))
+  if (length(x$shape) > 1L) aperm(values, rev(seq_along(x$shape))[x$axes]) else values
 }
 
 #' @export

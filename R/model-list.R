@@ -29,17 +29,17 @@ check_finite <- function(x, at) {
   x
 }
 
-# R ties `dim` to the length, so raw weights (4 bytes a value) tell their shape by attributes.
-weight_dim <- function(x) if (is.raw(x)) dim.innsight_f32(x) else dim(x)
-weight_length <- function(x) if (is.raw(x)) length(x) / 4 else length(x)
+weight_length <- function(x) if (is_f32(x)) prod(x$shape) else length(x)
 
-# Plain doubles, or raw row-major f32 left as they are; NULL if neither.
+# Plain doubles, or row-major singles left as they are; NULL if neither.
 plain_weight <- function(x) {
   if (inherits(x, "torch_tensor")) x <- as.array(x$detach()$cpu())
-  if (is.raw(x)) {
-    shape <- unlist(as_shapes(attr(x, "shape", exact = TRUE)))
-    axes <- attr(x, "axes", exact = TRUE) %||% seq_along(shape)
-    valid <- length(shape) && length(x) == 4 * prod(shape) && setequal(axes, seq_along(shape))
+  # R ties `dim` to the length, so raw vectors (4 bytes a value) tell their shape by an attribute.
+  if (is.raw(x)) x <- f32(x, attr(x, "shape", exact = TRUE) %||% integer())
+  if (is_f32(x)) {
+    shape <- unlist(as_shapes(x$shape))
+    valid <- length(shape) && is.raw(x$bytes) && length(x$bytes) == 4 * prod(shape) &&
+      setequal(x$axes, seq_along(shape)) && length(x$axes) == length(shape)
     return(if (valid) x)
   }
   if (!is.numeric(x) || length(x) == 0L) {
@@ -52,7 +52,7 @@ plain_weight <- function(x) {
 field_weight <- function(rank, axes) {
   function(x, at) {
     value <- plain_weight(x)
-    if (length(weight_dim(value)) != rank) {
+    if (length(dim(value)) != rank) {
       bad_field(at, sprintf("a numeric array with the axes (%s)", axes), x, if (is.raw(x)) {
         "Raw vectors hold row-major 32-bit floats and need the attribute `shape`."
       })
@@ -68,10 +68,10 @@ field_vector <- function(default = NULL) {
       return(default(at))
     }
     value <- plain_weight(x)
-    if (is.null(value) || sum(weight_dim(value) > 1L) > 1L) {
+    if (is.null(value) || sum(dim(value) > 1L) > 1L) {
       bad_field(at, "a numeric vector", x)
     }
-    if (is.raw(value)) value else check_finite(as.vector(value), at)
+    if (is_f32(value)) value else check_finite(as.vector(value), at)
   }
 }
 
@@ -83,7 +83,7 @@ field_bias <- field_vector(function(at) {
 
 # A transposed convolution has its outputs on the second axis of the weights, group by group.
 output_channels <- function(layer) {
-  extents <- weight_dim(layer$weight)
+  extents <- dim(layer$weight)
   if (startsWith(layer$type, "ConvTranspose")) extents[2L] * layer$groups else extents[1L]
 }
 
@@ -95,7 +95,7 @@ field_array <- function(required = FALSE) {
     }
     value <- plain_weight(x)
     if (is.null(value)) bad_field(at, "a numeric vector or array", x)
-    if (!is.raw(value)) value <- array(value, dim(value) %||% length(value))
+    if (!is_f32(value)) value <- array(value, dim(value) %||% length(value))
     check_finite(value, at)
   }
 }
@@ -454,16 +454,16 @@ check_lengths <- function(layer, at) {
       bad_field(at, sprintf("of length %d", n), layer[[field]], kind = "shape")
     }
   }
-  if (!is.null(layer$groups) && weight_dim(layer$weight)[1L] %% layer$groups != 0L) {
+  if (!is.null(layer$groups) && dim(layer$weight)[1L] %% layer$groups != 0L) {
     at$field <- "groups"
     side <- if (startsWith(layer$type, "ConvTranspose")) "input" else "output"
-    bad_field(at, sprintf("a divisor of the %d %s channels", weight_dim(layer$weight)[1L], side),
+    bad_field(at, sprintf("a divisor of the %d %s channels", dim(layer$weight)[1L], side),
               layer$groups)
   }
   if (!is.null(layer$bias)) need("bias", output_channels(layer))
   if (layer$type == "BatchNorm") {
     for (field in c("gamma", "beta", "run_mean", "run_var")) need(field, layer$num_features)
-    if (!is.raw(layer$run_var) && any(layer$run_var + layer$eps <= 0)) {
+    if (!is_f32(layer$run_var) && any(layer$run_var + layer$eps <= 0)) {
       at$field <- "run_var"
       bad_field(at, "positive where `eps` is added", layer$run_var, kind = "weights")
     }
@@ -633,7 +633,7 @@ print.innsight_model <- function(x, ...) {
       sep = "\n")
   for (i in seq_along(x$layers)) {
     layer <- x$layers[[i]]
-    weight <- if (!is.null(layer$weight)) paste(" weight", format_shape(weight_dim(layer$weight)))
+    weight <- if (!is.null(layer$weight)) paste(" weight", format_shape(dim(layer$weight)))
     activation <- paste(c("", layer$activation_name, layer$act_name), collapse = " ")
     cat(sprintf("%3d. %s%s%s: %s -> %s\n", i, layer$type, weight %||% "", activation,
                 paste(layer$input_layers, collapse = ", "),

@@ -9,7 +9,9 @@
 torch_models <- function() {
   models <- readRDS(test_path("fixtures", "torch-models.rds"))
   lapply(models, function(model) {
-    model$weights <- lapply(model$weights, function(x) f32(x, attr(x, "shape")))
+    model$weights <- lapply(model$weights, function(x) {
+      f32(as.vector(unclass(x)), attr(x, "shape"))
+    })
     if (!is.null(model$module)) model$module <- with_weights(model$module, model$weights)
     model
   })

@@ -50,16 +50,21 @@ fn to_r(value: &Value) -> Result<Robj> {
     })
 }
 
-/// Single precision stays as it is, a raw vector of class `innsight_f32` (see R/f32.R).
+/// Single precision stays as it is, see R/f32.R.
 fn array_to_r(array: &Array) -> Result<Robj> {
-    let bytes = match &array.data {
+    // The axes of the stored values in the order in which they are wanted, counted from 1.
+    let (bytes, axes) = match &array.data {
         Data::F64(values) => return from_row_major(values, &array.shape),
-        Data::F32(bytes) => bytes,
+        Data::F32(bytes) => (bytes, (1..=array.shape.len()).collect::<Vec<_>>()),
+        Data::PermutedF32(bytes, axes) => (bytes, axes.iter().map(|axis| axis + 1).collect()),
     };
-    let bug = |e: Error| Kind::Bug.error(e.to_string());
-    let shape: Vec<i32> = array.shape.iter().map(|&n| n as i32).collect();
-    let mut raw: Robj = Raw::from_bytes(bytes).into();
-    raw.set_attrib("shape", shape).map_err(bug)?;
-    raw.set_class(["innsight_f32"]).map_err(bug)?;
-    Ok(raw)
+    let integers = |values: &[usize]| values.iter().map(|&n| n as i32).collect::<Vec<_>>();
+    let values = list!(
+        bytes = Raw::from_bytes(bytes),
+        shape = integers(&array.shape),
+        axes = integers(&axes)
+    );
+    let mut values: Robj = values.into();
+    values.set_class(["innsight_f32"]).map_err(|e| Kind::Bug.error(e.to_string()))?;
+    Ok(values)
 }

@@ -140,21 +140,17 @@ fn layer(robj: &Robj) -> Result<Layer> {
     Ok(Layer { inputs: integers(&field(&fields, "inputs")?, "inputs")?, op })
 }
 
-/// A column-major array of doubles, or a raw vector of row-major single-precision values whose
-/// attribute `shape` gives the extents (R allows no `dim` that is not the vector's own) and `axes`
-/// the order in which the axes are wanted. The vector stays R's: it is not copied.
+/// A column-major array of doubles, or single-precision weights as R/f32.R has them, whose bytes stay
+/// R's: they are not copied.
 fn array(robj: Robj) -> Result<Array> {
-    if robj.as_raw_slice().is_none() {
+    let Some(weights) = robj.as_list() else {
         let (values, shape) = arrays::read(&robj, true)?;
         return Ok(Array::new(&shape, values));
-    }
-    let shape = robj.get_attrib("shape").ok_or_else(|| defect("raw weights without a shape"))?;
-    let shape: Vec<usize> = parse(&shape, "shape")?;
+    };
+    let integers = |name: &str| parse::<Vec<usize>>(&field(&weights, name)?, name);
     let from_one = |axis: usize| axis.checked_sub(1).ok_or_else(|| defect("axis 0"));
-    let axes = robj.get_attrib("axes").map(|axes| {
-        parse::<Vec<usize>>(&axes, "axes")?.into_iter().map(from_one).collect::<Result<_>>()
-    });
-    Array::from_f32(Rc::new(RawVector(robj)), &shape, axes.transpose()?)
+    let axes = integers("axes")?.into_iter().map(from_one).collect::<Result<_>>()?;
+    Array::from_f32(Rc::new(RawVector(field(&weights, "bytes")?)), &integers("shape")?, axes)
 }
 
 /// A raw vector that R keeps for as long as this lives.

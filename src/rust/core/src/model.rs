@@ -39,7 +39,7 @@ pub struct Array {
     pub shape: Vec<usize>,
     stored: Values,
     /// The axes of the stored values in the order of `shape`.
-    axes: Option<Vec<usize>>,
+    axes: Vec<usize>,
 }
 
 /// The values of an [`Array`], in the precision in which the model came.
@@ -64,7 +64,8 @@ impl std::fmt::Debug for Bytes {
 impl Array {
     /// An array of doubles.
     pub fn new(shape: &[usize], values: Vec<f64>) -> Self {
-        Self { shape: shape.to_vec(), stored: Values::F64(values), axes: None }
+        let axes = (0..shape.len()).collect();
+        Self { shape: shape.to_vec(), stored: Values::F64(values), axes }
     }
 
     /// An array over the bytes of little-endian single-precision values, which are stored with the
@@ -75,16 +76,14 @@ impl Array {
     pub fn from_f32(
         bytes: Rc<dyn AsRef<[u8]>>,
         stored: &[usize],
-        axes: Option<Vec<usize>>,
+        axes: Vec<usize>,
     ) -> Result<Self> {
         let (given, wanted) = ((*bytes).as_ref().len(), stored.iter().product::<usize>());
         if wanted.checked_mul(4) != Some(given) {
-            return Err(Kind::Weights.error(format!(
-                "A raw vector of {given} bytes does not hold {wanted} single-precision values"
-            )));
+            return Err(Kind::Weights
+                .error(format!("{given} bytes do not hold {wanted} single-precision values")));
         }
-        let order = axes.clone().unwrap_or_else(|| (0..stored.len()).collect());
-        let mut sorted = order.clone();
+        let mut sorted = axes.clone();
         sorted.sort_unstable();
         if !sorted.into_iter().eq(0..stored.len()) {
             return Err(Kind::Weights.error(format!(
@@ -92,7 +91,7 @@ impl Array {
                 stored.len()
             )));
         }
-        let shape = order.iter().map(|&axis| stored[axis]).collect();
+        let shape = axes.iter().map(|&axis| stored[axis]).collect();
         Ok(Self { shape, stored: Values::F32(Bytes(bytes)), axes })
     }
 
@@ -103,11 +102,13 @@ impl Array {
             Values::F32(bytes) => {
                 let (values, _) = (*bytes.0).as_ref().as_chunks();
                 let value = |bytes: &[u8; 4]| T::from_f32(f32::from_le_bytes(*bytes));
-                let Some(axes) = &self.axes else { return values.iter().map(value).collect() };
-                let mut stored = vec![0; axes.len()];
-                axes.iter().zip(&self.shape).for_each(|(&axis, &n)| stored[axis] = n);
+                if self.axes.is_sorted() {
+                    return values.iter().map(value).collect();
+                }
+                let mut stored = vec![0; self.axes.len()];
+                self.axes.iter().zip(&self.shape).for_each(|(&axis, &n)| stored[axis] = n);
                 let view = ArrayViewD::from_shape(stored, values).expect("checked by from_f32()");
-                let view = view.permuted_axes(axes.as_slice());
+                let view = view.permuted_axes(self.axes.as_slice());
                 match view.view().into_dimensionality::<Ix2>() {
                     Ok(matrix) => by_tiles(&matrix, value),
                     Err(_) => view.iter().map(value).collect(),

@@ -7,6 +7,7 @@
 mod bytes;
 mod hdf5;
 mod keras;
+pub mod onnx;
 mod r_object;
 mod r_torch;
 mod safetensors;
@@ -80,13 +81,12 @@ impl Format {
 /// # Errors
 /// [`Kind::File`] if the bytes are damaged or no model file.
 pub fn read<'a>(bytes: &'a [u8], folder: &Path) -> Result<Value<'a>> {
-    let _ = folder;
     match Format::of(bytes) {
         Format::Zip => keras::from_zip(bytes),
         Format::Hdf5 => keras::from_hdf5(bytes),
         Format::Safetensors => r_torch::read(bytes),
         Format::Foreign(what) => Err(Kind::File.error(format!("The file is {what}"))),
-        format => Err(Kind::File.error(format!("Files of the format {format:?} cannot be read"))),
+        Format::Protobuf => onnx::read(bytes, folder),
     }
 }
 

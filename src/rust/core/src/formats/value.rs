@@ -33,7 +33,7 @@ pub enum Value<'a> {
 /// An array of weights.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Array<'a> {
-    /// The extents of all axes; none for a scalar.
+    /// The extents of all axes as they are stored; none for a scalar.
     pub shape: Vec<usize>,
     /// As many values as the extents say, in row-major order.
     pub data: Data<'a>,
@@ -44,6 +44,8 @@ pub struct Array<'a> {
 pub enum Data<'a> {
     /// Single precision, little-endian, four bytes a value.
     F32(Cow<'a, [u8]>),
+    /// The same, and the stored axes in the order in which they are wanted.
+    PermutedF32(Cow<'a, [u8]>, Vec<usize>),
     /// Double precision.
     F64(Vec<f64>),
 }

@@ -39,7 +39,7 @@ fn numbers(value: &Value) -> (Vec<usize>, Vec<f64>) {
     let Value::Array(array) = value else { panic!("{value:?} is no array") };
     let values = match &array.data {
         Data::F64(values) => values.clone(),
-        Data::F32(bytes) => {
+        Data::F32(bytes) | Data::PermutedF32(bytes, _) => {
             let (values, _) = bytes.as_chunks();
             values.iter().map(|&b| f32::from_le_bytes(b).into()).collect()
         }

@@ -14,6 +14,7 @@ mod layers;
 mod layouts;
 mod matrix_form;
 mod networks;
+mod onnx;
 
 use innsight_core::graph::Network;
 use innsight_core::kernels::Kernels;
