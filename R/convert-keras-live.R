@@ -42,8 +42,9 @@ keras_json <- function(model, call) {
 
 #' The weights of a live model's layers
 #'
-#' They come as bytes, so that R never makes doubles of them. The Python side of each is emptied by
-#' hand: the R object that stands for it would keep it until R's next garbage collection.
+#' They come as bytes, so that R never makes doubles of them; in a list, because reticulate copies the
+#' outermost object. The Python side of each is emptied by hand: the R object that stands for it would
+#' keep it until R's next garbage collection.
 #' @noRd
 live_weights <- function(model) {
   python <- reticulate::py_run_string(
@@ -58,7 +59,8 @@ def shapes(layer):
 
 def content(layer, index):
     import numpy
-    return bytearray(numpy.ascontiguousarray(layer.get_weights()[int(index)], dtype='<f4'))
+    weights = layer.get_weights()[int(index)]
+    return [bytearray(numpy.ascontiguousarray(weights, dtype='<f4'))]
 ",
     local = TRUE, convert = FALSE
   )
@@ -66,9 +68,9 @@ def content(layer, index):
     layer <- python$layer_of(model, as.list(names))
     shapes <- reticulate::py_to_r(python$shapes(layer))
     lapply(seq_along(shapes), function(i) {
-      bytes <- python$content(layer, i - 1L)
-      on.exit(bytes$clear())
-      f32(reticulate::py_to_r(bytes), unlist(shapes[[i]]))
+      content <- python$content(layer, i - 1L)
+      on.exit(content$clear())
+      f32(reticulate::py_to_r(content)[[1L]], unlist(shapes[[i]]))
     })
   }
 }
