@@ -125,7 +125,9 @@ operand <- function(x, value) {
   array(x, extents)
 }
 
-is_constant <- function(x) is_number(x) || (!is.null(x) && !is_value(x) && !is.list(x))
+is_constant <- function(x) {
+  is_number(x) || is_f32(x) || (!is.null(x) && !is_value(x) && !is.list(x))
+}
 
 # The second operand is multiplied by alpha.
 add_values <- function(graph, a, b, shape, alpha = 1) {
@@ -205,7 +207,7 @@ part_sizes <- function(extent, size) {
 }
 
 multiply_weight <- function(graph, x, weight, bias, node) {
-  if (!is_value(x) || length(weight_dim(weight)) != 2L) unsupported("operands that are no weights")
+  if (!is_value(x) || length(dim(weight)) != 2L) unsupported("operands that are no weights")
   at <- list(rank = length(x$shape), base = 0L)
   layers <- torch_linear(at, permute_axes(weight, 2:1), bias)
   append_layers(graph, x, layers, node$shape)
@@ -314,7 +316,7 @@ trace_operations <- list(
   },
   transpose = function(graph, args, node) {
     x <- args[[1L]]
-    rank <- if (is_value(x)) length(x$shape) + 1L else length(weight_dim(x))
+    rank <- if (is_value(x)) length(x$shape) + 1L else length(dim(x))
     swap <- as.integer(unlist(args[2:3]) %% rank) + 1L
     axes <- replace(seq_len(rank), swap, rev(swap))
     if (is_value(x)) permute_value(graph, x, axes) else permute_axes(x, axes)

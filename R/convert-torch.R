@@ -54,7 +54,7 @@ torch_linear <- function(at, weight, bias = NULL) {
     return(torch_layer("Dense", weight = weight, bias = bias, activation_name = "linear"))
   }
   if (d > 2L) unsupported(sprintf("an input with %d axes", at$rank))
-  weight <- reshape_rows(weight, c(weight_dim(weight), rep(1L, d)))
+  weight <- reshape_rows(weight, c(dim(weight), rep(1L, d)))
   axes <- seq_len(at$rank) + 1L
   c(torch_layer("Permute", axes = c(axes[at$rank], axes[seq_len(d)])),
     torch_layer(paste0("Conv", d, "D"), weight = weight, bias = bias, activation_name = "linear"),
@@ -76,7 +76,7 @@ torch_padding <- function(padding, kernel, dilation) {
 
 torch_conv <- function(at, weight, bias = NULL, stride = 1, padding = 0, dilation = 1, groups = 1,
                        padding_mode = "zeros") {
-  kernel <- weight_dim(weight)[-(1:2)]
+  kernel <- dim(weight)[-(1:2)]
   if (length(kernel) > 2L) unsupported("three spatial axes")
   torch_layer(
     paste0("Conv", length(kernel), "D"), weight = weight, bias = bias, activation_name = "linear",
@@ -87,7 +87,7 @@ torch_conv <- function(at, weight, bias = NULL, stride = 1, padding = 0, dilatio
 
 torch_conv_transpose <- function(at, weight, bias = NULL, stride = 1, padding = 0,
                                  output_padding = 0, groups = 1, dilation = 1) {
-  d <- length(weight_dim(weight)) - 2L
+  d <- length(dim(weight)) - 2L
   if (d > 2L) unsupported("three spatial axes")
   torch_layer(
     paste0("ConvTranspose", d, "D"), weight = weight, bias = bias, activation_name = "linear",

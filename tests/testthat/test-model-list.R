@@ -12,14 +12,21 @@ expect_model_error <- function(net, pattern, kind = "model") {
 }
 
 test_that("normalising is idempotent and knows every layer type", {
-  for (net in list(tiny_net(), two_input_net(), all_layers_net(), more_layers_net())) {
+  cut <- list(
+    input_dim = 6, input_nodes = 1, output_nodes = 2,
+    layers = list(
+      list(type = "Scale", shift = 1, input_layers = 0, output_layers = 2),
+      list(type = "Slice", axis = 2, start = -3, input_layers = 1, output_layers = -1)
+    )
+  )
+  for (net in list(tiny_net(), two_input_net(), all_layers_net(), more_layers_net(), cut)) {
     once <- normalise_model(net)
     expect_s3_class(once, "innsight_model")
     expect_identical(normalise_model(once), once)
     spec <- engine_spec(once)
     expect_length(spec$spec$layers, length(net$layers))
   }
-  layers <- c(all_layers_net()$layers, more_layers_net()$layers)
+  layers <- c(all_layers_net()$layers, more_layers_net()$layers, cut$layers)
   expect_setequal(vapply(layers, function(layer) layer$type, ""), names(layer_fields))
 })
 
@@ -186,7 +193,9 @@ test_that("every field is checked by an error that names layer, field and value"
   expect_model_error(changed(two, 1, bias = 1:2), "length 3", "shape")
   expect_model_error(changed(two, 1, activation_name = 1), "activation_name")
   expect_model_error(changed(two, 1, activation_args = list(slope = 1)), "activation_args")
-  expect_model_error(changed(two, 1, activation_args = list(beta = 1)), "\"relu\".*none")
+  expect_model_error(changed(two, 1, activation_args = list(beta = 1)), "\"relu\".*threshold")
+  expect_model_error(changed(two, 1, activation_name = "tanh", activation_args = list(beta = 1)),
+                     "\"tanh\".*none")
   args <- function(name, ...) {
     changed(two, 1, activation_name = name, activation_args = list(...))
   }
@@ -326,4 +335,24 @@ test_that("the top level is checked", {
 
 test_that("a model list prints its layers", {
   expect_snapshot(print(normalise_model(two_input_net())))
+})
+
+test_that("padding, windows and places have their forms", {
+  net <- all_layers_net()
+  padding <- function(p) normalise_model(changed(net, 7, padding = p))$layers[[7]]$padding
+  expect_identical(padding("same"), "same")
+  expect_model_error(changed(net, 7, padding = "valid"), "padding.*\"same\"")
+  pool <- changed(net, 8, output_size = 2, kernel_size = NULL, strides = NULL)
+  expect_identical(normalise_model(pool)$layers[[8]]$output_size, c(2L, 2L))
+  expect_null(normalise_model(pool)$layers[[8]]$kernel_size)
+  expect_model_error(dropped(net, 8, "kernel_size"), "kernel_size")
+  slice <- function(...) {
+    list(input_dim = 4, input_nodes = 1, output_nodes = 1, layers = list(
+      list(type = "Slice", axis = 2, ..., input_layers = 0, output_layers = -1)
+    ))
+  }
+  expect_equal(unname(predict(convert(slice(start = 2, end = -2)), t(1:4))), t(2:3))
+  expect_model_error(slice(start = 0), "start")
+  expect_error(convert(slice(start = 5)), "among the 4 cells", class = "innsight_error_shape")
+  expect_error(convert(slice(start = 3, end = 2)), "must not come", class = "innsight_error_shape")
 })
