@@ -211,7 +211,7 @@ test_that("every field is checked by an error that names layer, field and value"
     expect_model_error(changed(two, 3, dilation = bad), "dilation")
     expect_model_error(changed(two, 5, kernel_size = bad), "kernel_size")
   }
-  for (bad in list(-1, 1:3, "same", NA)) {
+  for (bad in list(-1, 1:3, "valid", NA)) {
     expect_model_error(changed(two, 3, padding = bad), "padding.*left, right, top, bottom")
   }
   expect_model_error(changed(two, 3, padding_mode = "mirror"), "padding_mode.*circular")
