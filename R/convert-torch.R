@@ -234,6 +234,31 @@ torch_aliases <- c(
   logsigmoid = "log_sigmoid"
 )
 
+# The layers that each becomes, for the documentation; a test compares them with what comes out.
+torch_becomes <- c(
+  linear = "Dense, Permute, Conv1D, Conv2D", conv1d = "Conv1D", conv2d = "Conv2D",
+  conv_transpose1d = "ConvTranspose1D", conv_transpose2d = "ConvTranspose2D",
+  batch_norm = "BatchNorm", instance_norm = "InstanceNorm, BatchNorm", layer_norm = "LayerNorm",
+  group_norm = "GroupNorm", max_pool1d = "MaxPooling1D", max_pool2d = "MaxPooling2D",
+  avg_pool1d = "AveragePooling1D", avg_pool2d = "AveragePooling2D",
+  adaptive_avg_pool1d = "AveragePooling1D, GlobalPooling, Reshape",
+  adaptive_avg_pool2d = "AveragePooling2D, GlobalPooling, Reshape",
+  adaptive_max_pool1d = "MaxPooling1D, GlobalPooling, Reshape",
+  adaptive_max_pool2d = "MaxPooling2D, GlobalPooling, Reshape",
+  flatten = "Flatten", unflatten = "Reshape", upsample = "Upsampling1D, Upsampling2D",
+  identity = "Skipping", dropout = "Skipping", prelu = "PReLU",
+  relu = "Activation relu", relu6 = "Activation relu6", leaky_relu = "Activation leaky_relu",
+  rrelu = "Activation leaky_relu", elu = "Activation elu", celu = "Activation celu",
+  selu = "Activation selu", gelu = "Activation gelu, gelu_tanh", silu = "Activation silu",
+  mish = "Activation mish", softplus = "Activation softplus", sigmoid = "Activation sigmoid",
+  log_sigmoid = "Activation log_sigmoid", tanh = "Activation tanh",
+  softsign = "Activation softsign", hardswish = "Activation hard_swish",
+  hardsigmoid = "Activation hard_sigmoid", hardtanh = "Activation hard_tanh",
+  hardshrink = "Activation hard_shrink", softshrink = "Activation soft_shrink",
+  tanhshrink = "Activation tanh_shrink", softmax = "Activation softmax",
+  log_softmax = "Activation log_softmax"
+)
+
 torch_operation <- function(name) {
   if (name %in% names(torch_aliases)) name <- torch_aliases[[name]]
   torch_operations[[name]]

@@ -60,3 +60,34 @@ source_table <- function() {
   rows <- apply(model_sources[, c("source", "supported")], 1L, paste, collapse = " | ")
   c("@section Sources:", "| source | what is supported |", "|---|---|", sprintf("| %s |", rows))
 }
+
+#' What the layers of a source become, from the tables that convert them
+#'
+#' @param source `"keras"`, `"torch"` (`nn_<name>` of a module, `aten::<name>` of a trace) or `"onnx"`.
+#' @return A data frame with a row for each of `theirs` and the layers as text, `ours`.
+#' @noRd
+supported_layers <- function(source = c("keras", "torch", "onnx")) {
+  ours <- switch(rlang::arg_match(source),
+    keras = vapply(keras_layers, `[[`, "", "to"),
+    torch = torch_table(),
+    onnx = onnx_table()
+  )
+  ours <- ours[order(tolower(names(ours)))]
+  data.frame(theirs = names(ours), ours = unname(ours))
+}
+
+# Modules and operations, other names included.
+torch_table <- function() {
+  none <- setdiff(names(trace_operations), c(names(trace_becomes), names(torch_becomes)))
+  trace <- trace_becomes[setdiff(names(trace_becomes), names(torch_becomes))]
+  ours <- c(torch_becomes, trace, stats::setNames(rep("none", length(none)), none))
+  aliases <- c(torch_aliases, trace_aliases)
+  c(ours, stats::setNames(ours[aliases], names(aliases)))
+}
+
+# Operators that are computed where they have constants alone come last.
+onnx_table <- function() {
+  onnx <- capabilities()$onnx
+  folded <- setdiff(onnx$folded, names(onnx$operators))
+  c(unlist(onnx$operators), stats::setNames(rep("none, of constants alone", length(folded)), folded))
+}

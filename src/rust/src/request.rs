@@ -6,6 +6,7 @@ use std::rc::Rc;
 use extendr_api::deserializer::from_robj;
 use extendr_api::prelude::*;
 use innsight_core::error::{Kind, Result};
+use innsight_core::formats::onnx;
 use innsight_core::layers::{Op, ACTIVATIONS, TYPES};
 use innsight_core::methods::{Choice, DeepLiftRule, MaxPool};
 use innsight_core::model::{Array, Layer, Model};
@@ -300,7 +301,13 @@ pub fn capabilities() -> Robj {
         devices = strings(if gpu { &["cpu", "gpu"] } else { &["cpu"] }),
         layers = List::from_values(layers),
         rules = List::from_values(rules),
-        activations = List::from_pairs(activations)
+        activations = List::from_pairs(activations),
+        onnx = list!(
+            operators =
+                List::from_pairs(onnx::OPERATORS.iter().map(|(op, to)| (*op, (*to).into()))),
+            folded = strings(onnx::FOLDED),
+            opsets = [*onnx::OPSETS.start() as i32, *onnx::OPSETS.end() as i32]
+        )
     )
     .into()
 }
