@@ -28,7 +28,7 @@ is_live_keras <- function(model) {
 
 keras_json <- function(model, call) {
   tryCatch(
-    reticulate::py_to_r(model$to_json()),
+    as.character(model$to_json()), # a string of R or of Python
     error = function(e) {
       innsight_abort(
         c("{.arg model} must be a sequential or functional Keras model that has been built.",

@@ -264,6 +264,16 @@ torch_operation <- function(name) {
   torch_operations[[name]]
 }
 
+#' Name and arguments of an activation function, by torch's name
+#' @noRd
+torch_function <- function(name) {
+  if (name == "linear") {
+    return(name)
+  }
+  layer <- torch_operation(name)(list(rank = 1L, base = 1L))[[1L]]
+  list(layer$act_name, layer$activation_args)
+}
+
 #' The number of axes behind some layers
 #' @noRd
 rank_after <- function(rank, layers) {
@@ -367,7 +377,7 @@ torch_model_list <- function(module, input_dim = NULL, trace = NULL,
   if (length(input_dim) != 1L) {
     abort_arg(input_dim, "one shape for an `nn_sequential`", "input_dim", call, kind = "shape")
   }
-  linked_model(link_chain(chain$layers), length(chain$layers), input_dim)
+  chain_model(chain$layers, input_dim)
 }
 
 #' @noRd
@@ -417,7 +427,7 @@ torch_input_dim <- function(leaves, call) {
   layers <- c(front$layers, torch_layer("Flatten", order = "channels_first"))
   shape <- function(n) list(as.integer(c(channels, rep(n, d))))
   features_of <- function(n) {
-    net <- linked_model(link_chain(layers), length(layers), shape(n))
+    net <- chain_model(layers, shape(n))
     model <- converted_model(normalise_model(net), "float")
     info <- tryCatch(from_engine(engine_info(model_handle(model))), innsight_error = identity)
     # Too small an input for some window is an error.
@@ -443,80 +453,6 @@ torch_input_dim <- function(leaves, call) {
            {leaves[[linear]]$path} ({features} features).")
   )
   shape(above)
-}
-
-# ---- layers with links -> model list ----
-
-#' @noRd
-link_chain <- function(layers) {
-  Map(function(layer, i) c(layer, list(input_layers = i - 1L)), layers, seq_along(layers))
-}
-
-#' Complete layers that know their inputs to a model list
-#'
-#' Layers that lead nowhere are left out, an activation behind a layer that takes one and feeds
-#' nothing else becomes a part of it.
-#'
-#' @param layers Layers with `input_layers`: the index of a layer before them, 0 for the first
-#'   input, -1 for the second and so on.
-#' @param outputs Indices of the output layers, as `input_layers`.
-#' @noRd
-linked_model <- function(layers, outputs, input_dim) {
-  n <- length(layers)
-  used <- integer()
-  links <- outputs
-  for (i in rev(seq_len(n))) {
-    if (i %in% links) {
-      used <- c(i, used)
-      links <- c(links, layers[[i]]$input_layers)
-    }
-  }
-  feeds <- tabulate(links[links > 0L], n)
-  # Several inputs are told apart by the layers that take them: each takes one, and alone.
-  several <- length(input_dim) > 1L
-  kept <- if (several) {
-    lapply(-seq_along(input_dim) + 1L, function(k) list(type = "Skipping", input_layers = k))
-  } else {
-    list()
-  }
-  at <- function(from, place) {
-    ifelse(from > 0L, place[pmax(from, 1L)], if (several) 1L - from else 0L)
-  }
-  place <- integer(n)
-  for (i in used) {
-    layer <- layers[[i]]
-    from <- at(layer$input_layers, place)
-    before <- if (length(from) == 1L && from > 0L) kept[[from]]
-    if (layer$type == "Activation" && identical(before$activation_name, "linear") &&
-          feeds[layer$input_layers] == 1L) {
-      kept[[from]]$activation_name <- layer$act_name
-      kept[[from]]$activation_args <- layer$activation_args
-      place[i] <- from
-    } else {
-      layer$input_layers <- from
-      kept <- c(kept, list(layer))
-      place[i] <- length(kept)
-    }
-  }
-  # An output that is an input of the model, or is named twice, gets a layer of its own.
-  outputs <- at(outputs, place)
-  for (i in which(outputs == 0L | duplicated(outputs))) {
-    kept <- c(kept, list(list(type = "Skipping", input_layers = outputs[i])))
-    outputs[i] <- length(kept)
-  }
-  takers <- lapply(seq_along(kept), function(i) {
-    which(vapply(kept, function(layer) i %in% layer$input_layers, NA))
-  })
-  layers <- Map(function(layer, i) {
-    layer$input_layers <- pmax(layer$input_layers, 0L)
-    layer$output_layers <- c(takers[[i]], if (i %in% outputs) -1L)
-    layer
-  }, kept, seq_along(kept))
-  from_input <- vapply(layers, function(layer) sum(layer$input_layers == 0L), 0L)
-  list(
-    input_dim = lapply(input_dim, as.integer), input_nodes = rep(seq_along(layers), from_input),
-    output_nodes = outputs, layers = layers
-  )
 }
 
 # ---- live modules: the thin layer that needs the package torch ----
