@@ -469,9 +469,10 @@ graph_model_list <- function(text, weights, call = quote(as_model_list(model))) 
     })
     # The layer is called by the module whose weights it has.
     path <- unlist(graph$paths[intersect(node$args, names(graph$paths))])[1L]
-    if (!startsWith(node$op, "prim::") && !is.null(path)) {
+    name <- sub("\\.?[^.]*$", "", path)
+    if (!startsWith(node$op, "prim::") && isTRUE(nzchar(name))) {
       new <- seq_along(graph$layers)
-      for (i in new[new > before]) graph$layers[[i]]$name <- sub("\\.?[^.]*$", "", path)
+      for (i in new[new > before]) graph$layers[[i]]$name <- name
     }
     values <- if (inherits(value, "several")) unclass(value) else list(value)
     for (i in seq_along(values)) graph$values[node$names[i]] <- values[i]

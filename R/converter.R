@@ -275,11 +275,11 @@ resolve_shapes <- function(net, info, call) {
     given <- if (is.list(layer$dim_in)) layer$dim_in else list(layer$dim_in)
     if (length(given) == 1L) given <- rep(given, length(computed))
     if (!is.null(layer$dim_in) && !identical(given, computed)) {
-      differ(sprintf("Layer %d (%s): `dim_in`", i, layer$type), given, computed)
+      differ(sprintf("%s: `dim_in`", layer_label(i, layer)), given, computed)
     }
     out <- as.integer(info$layers[[i]]$output_dim)
     if (!is.null(layer$dim_out) && !identical(layer$dim_out, out)) {
-      differ(sprintf("Layer %d (%s): `dim_out`", i, layer$type), list(layer$dim_out), list(out))
+      differ(sprintf("%s: `dim_out`", layer_label(i, layer)), list(layer$dim_out), list(out))
     }
     merges <- layer$type %in% merging_types
     net$layers[[i]]$dim_in <- if (merges) computed else computed[[1L]]

@@ -138,7 +138,8 @@ fn layer(robj: &Robj) -> Result<Layer> {
     let tagged = List::from_names_and_values([type_name], [robj.clone()])
         .map_err(|e| defect(&e.to_string()))?;
     let op: Op = parse(&Robj::from(tagged), type_name)?;
-    Ok(Layer { inputs: integers(&field(&fields, "inputs")?, "inputs")?, op })
+    let name = fields.dollar("name").ok().and_then(|name| name.as_str().map(String::from));
+    Ok(Layer { name, inputs: integers(&field(&fields, "inputs")?, "inputs")?, op })
 }
 
 /// A column-major array of doubles, or single-precision weights as R/f32.R has them, whose bytes stay
