@@ -4,7 +4,7 @@
 # | `format` | other entries |
 # |---|---|
 # | `"onnx"` | `model`: the model list, complete |
-# | `"keras"` | `config`: the architecture (JSON as nested lists), `weights`: see keras_model_list() |
+# | `"keras"` | `config`: the architecture (JSON as nested lists), `weights`, `layout`: see below |
 # | `"torch"` | `module`: the tree of modules, see torch_model_list() |
 # | `"tensors"` | `tensors`: a named list of arrays |
 

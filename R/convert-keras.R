@@ -657,7 +657,7 @@ keras_prelu <- function(at, x) {
 
 keras_skip <- function(at, x) keras_add(at, list(type = "Skipping"), x)
 
-# The layers of Keras: what they become (for the documentation), how, and whether they have channels.
+# The layers of Keras: what they become (for the documentation), how, whether they have channels.
 keras_row <- function(to, make, spatial = FALSE) list(to = to, make = make, spatial = spatial)
 
 keras_layers <- c(

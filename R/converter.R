@@ -23,10 +23,10 @@
 #' Every layer is a list with `type`, `input_layers` (indices of the layers that feed it, 0 = model
 #' input; missing with a warning: the layer before), `output_layers` (indices of the layers it
 #' feeds, -1 = model output; missing with a warning: the layers that name it as input) and
-#' optionally a `name` for messages and the shapes `dim_in` and `dim_out`, which are checked. Links must be given on both
-#' sides. The only input of a model may feed any number of layers; one of several inputs that feeds
-#' several layers is taken by a `Skipping` layer. The fields by type (`=`
-#' gives the default):
+#' optionally a `name` for messages and the shapes `dim_in` and `dim_out`, which are checked.
+#' Links must be given on both sides. The only input of a model may feed any number of layers; one
+#' of several inputs that feeds several layers is taken by a `Skipping` layer. The fields by type
+#' (`=` gives the default):
 #'
 #' | type | fields |
 #' |---|---|

@@ -11,9 +11,12 @@ test_that("an activation becomes a part of the layer before if nothing else take
   expect_identical(net$layers[[1]]$activation_name, "relu")
   expect_identical(net$layers[[1]]$output_layers, 2L)
   expect_identical(net$output_nodes, 2L)
-  both <- function(outputs, ...) types(linked_model(list(dense(0L), relu(1L), ...), outputs, list(2)))
+  both <- function(outputs, ...) {
+    types(linked_model(list(dense(0L), relu(1L), ...), outputs, list(2)))
+  }
   expect_identical(both(1:2), c("Dense", "Activation"))
-  expect_identical(both(3L, list(type = "Add", input_layers = 1:2)), c("Dense", "Activation", "Add"))
+  sum <- list(type = "Add", input_layers = 1:2)
+  expect_identical(both(3L, sum), c("Dense", "Activation", "Add"))
   # What leads nowhere takes nothing.
   expect_identical(both(2L, dense(1L)), "Dense")
   # A second activation stays a layer.
