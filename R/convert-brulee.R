@@ -30,7 +30,7 @@ brulee_model_list <- function(model) {
     abort_model(c("{.arg model} must have an output for each of its {nlevels(outcome)} classes.",
                   x = "It has {nrow(layers[[n]]$weight)}."))
   }
-  chain_model(
+  dense_model(
     layers,
     if (is.character(model$dims$features)) model$dims$features else names(prototypes$predictors),
     if (is.factor(outcome)) levels(outcome) else names(prototypes$outcomes)

@@ -25,7 +25,7 @@ as_model_list.citodnn <- function(model, ...) {
   }
   layers <- linear_layers(state, model$model_properties$activation,
                           if (known) cito_outputs[[loss]] else "linear")
-  chain_model(layers, colnames(model$data$X), model$data$ylvls %||% colnames(model$data$Y))
+  dense_model(layers, colnames(model$data$X), model$data$ylvls %||% colnames(model$data$Y))
 }
 
 #' @export

@@ -16,7 +16,7 @@ deepnet_model_list <- function(model) {
                   i = "Known are {.val {names(deepnet_activations)}}."))
   }
   functions <- deepnet_activations[functions]
-  chain_model(Map(function(weight, bias, i) {
+  dense_model(Map(function(weight, bias, i) {
     # Instead of dropping hidden units, predictions scale them.
     if (i > 1L) weight <- weight * kept
     dense_layer(weight, bias, functions[[if (i < n) 1L else 2L]])

@@ -50,6 +50,9 @@
 #' )
 #' str(as_model_list(fit))
 as_model_list <- function(model, ...) {
+  if (missing(model)) {
+    abort_arg(NULL, "a fitted model, a file or a named list", "model", rlang::current_env())
+  }
   UseMethod("as_model_list")
 }
 
@@ -69,12 +72,12 @@ as_model_list.default <- function(model, ..., within = NULL) {
   }
   given <- describe(model)
   if (!is.null(within)) given <- paste0(describe(within), ", which holds ", given)
-  sources <- model_sources[-1L, "source"]
+  sources <- setdiff(model_sources[, "source"], c("Named list", "Files"))
   abort_model(
     c("{.arg model} must be a model that innsight can convert.",
       x = "You gave {given}.",
-      i = "Accepted are named lists (see {.help innsight::Converter}) and neural networks of \\
-           {sources}.",
+      i = "Accepted are named lists (see {.help innsight::Converter}), model files and neural \\
+           networks of {sources}.",
       i = "See {.help innsight::as_model_list} for what is supported of each.",
       i = "A package can add its class by a method of that function.")
   )
@@ -119,23 +122,18 @@ layer_names <- function(names, n) {
   if (length(names) == n && !anyNA(names)) list(list(as.character(names)))
 }
 
-#' A chain of layers as a model list
+#' A model list of inputs and outputs without further axes, with names
 #'
-#' @param layers Layers without links, each feeding the next; the first and the last are dense.
+#' @param net A list of linked_model(), or layers that feed each other in a row, the first and the
+#'   last of them dense.
 #' @param input_names,output_names Names, if the model knows them; others than one for each node are
 #'   left out.
 #' @noRd
-chain_model <- function(layers, input_names = NULL, output_names = NULL) {
-  n <- length(layers)
-  inputs <- ncol(layers[[1L]]$weight)
-  layers <- Map(function(layer, i) {
-    c(layer, list(input_layers = i - 1L, output_layers = if (i == n) -1L else i + 1L))
-  }, unname(layers), seq_len(n))
-  list(
-    input_dim = list(inputs), input_names = layer_names(input_names, inputs), input_nodes = 1L,
-    output_names = layer_names(output_names, nrow(layers[[n]]$weight)), output_nodes = n,
-    layers = layers
-  )
+dense_model <- function(net, input_names = NULL, output_names = NULL) {
+  if (is.null(net[["layers"]])) net <- chain_model(net, list(ncol(net[[1L]]$weight)))
+  net$input_names <- layer_names(input_names, net$input_dim[[1L]])
+  net$output_names <- layer_names(output_names, nrow(net$layers[[net$output_nodes]]$weight))
+  net
 }
 
 #' @param activation Name of the activation, or a list of name and arguments.
@@ -145,15 +143,6 @@ dense_layer <- function(weight, bias, activation) {
          activation_name = activation[[1L]]),
     if (length(activation) > 1L) list(activation_args = activation[[2L]]))
 }
-
-# torch's names of activations -> ours, with arguments where they are not the defaults. celu is elu
-# for the default alpha; rrelu has the middle of its random slopes outside of training.
-torch_activations <- list(
-  celu = "elu", elu = "elu", gelu = "gelu", hardsigmoid = "hard_sigmoid", hardtanh = "hard_tanh",
-  leaky_relu = "leaky_relu", linear = "linear", relu = "relu", relu6 = "relu6",
-  rrelu = list("leaky_relu", list(negative_slope = 11 / 48)), selu = "selu", sigmoid = "sigmoid",
-  silu = "silu", softplus = "softplus", softsign = "softsign", tanh = "tanh"
-)
 
 #' Dense layers from the parameters of a torch module of linear layers
 #'
@@ -173,14 +162,15 @@ linear_layers <- function(state, hidden, output) {
     abort_model(c("{.arg model} must be a network of linear layers.",
                   x = if (length(odd)) "It has other parameters too: {.val {odd}}."))
   }
-  hidden <- rep_len(hidden, length(layers) - 1L)
-  unknown <- setdiff(hidden, names(torch_activations))
+  hidden <- as.character(rep_len(hidden, length(layers) - 1L))
+  known <- c("linear", names(grep("^Activation ", torch_becomes, value = TRUE)))
+  unknown <- setdiff(hidden, known)
   if (length(unknown)) {
     abort_model(c("{.arg model} must have activations that innsight knows.",
                   x = "Not known {?is/are} {.val {unknown}}.",
-                  i = "Known are {.val {names(torch_activations)}}."))
+                  i = "Known are {.val {known}}."))
   }
-  Map(function(layer, activation) {
+  unname(Map(function(layer, activation) {
     dense_layer(state[[paste0(layer, ".weight")]], state[[paste0(layer, ".bias")]], activation)
-  }, layers, c(torch_activations[hidden], list(output)))
+  }, layers, c(lapply(hidden, torch_function), output)))
 }

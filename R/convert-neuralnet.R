@@ -26,7 +26,7 @@ as_model_list.nn <- function(model, ...) {
   inputs <- model$model.list$variables
   # Of one covariate the column has no name; of a factor the columns are not the variables.
   if (length(inputs) != nrow(weights[[1L]]) - 1L) inputs <- colnames(model$covariate)
-  chain_model(layers, inputs, model$model.list$response)
+  dense_model(layers, inputs, model$model.list$response)
 }
 
 neuralnet_activation <- function(fun) {
@@ -71,7 +71,7 @@ recognise_activation <- function(fun, known) {
     return(NULL)
   }
   equals <- function(name, args = NULL) {
-    net <- chain_model(list(dense_layer(diag(1), 0, list(name, args))))
+    net <- dense_model(list(dense_layer(diag(1), 0, list(name, args))))
     ours <- tryCatch(predict(Converter$new(net, dtype = "double"), matrix(x)),
                      innsight_error = function(e) NA)
     isTRUE(all(abs(ours - values) <= 1e-10 * (1 + abs(values))))

@@ -40,25 +40,18 @@ as_model_list.nnet <- function(model, ...) {
     "logistic"
   }
   dense <- function(to, from, act) dense_layer(w[to, from, drop = FALSE], w[to, 1L], act)
-  output_names <- nnet_outputs(model)
   if (size == 0L) {
     layers <- list(dense(outputs, inputs, activation))
   } else if (all(w[outputs, inputs] == 0)) {
     layers <- list(dense(hidden, inputs, "logistic"), dense(outputs, hidden, activation))
   } else {
-    layers <- list(
-      list(type = "Skipping", input_layers = 0L, output_layers = 2:3),
-      c(dense(hidden, inputs, "logistic"), list(input_layers = 1L, output_layers = 3L)),
-      list(type = "Concatenate", axis = 2L, input_layers = 1:2, output_layers = 4L),
-      c(dense(outputs, c(inputs, hidden), activation), list(input_layers = 3L, output_layers = -1L))
-    )
-    return(list(
-      input_dim = list(length(inputs)), input_names = layer_names(names, length(inputs)),
-      input_nodes = 1L, output_names = layer_names(output_names, length(outputs)),
-      output_nodes = 4L, layers = layers
-    ))
+    layers <- linked_model(list(
+      c(dense(hidden, inputs, "logistic"), list(input_layers = 0L)),
+      list(type = "Concatenate", axis = 2L, input_layers = 0:1),
+      c(dense(outputs, c(inputs, hidden), activation), list(input_layers = 2L))
+    ), 3L, list(length(inputs)))
   }
-  chain_model(layers, names, output_names)
+  dense_model(layers, names, nnet_outputs(model))
 }
 
 # A factor of two levels is fitted by one logistic output, the probability of the second level.

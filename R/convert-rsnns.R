@@ -40,7 +40,7 @@ rsnns_model_list <- function(weights, units, sizes, output_names = NULL) {
     abort_model(c("{.arg model} must be a network in which each layer feeds the next.",
                   x = "It has other connections."))
   }
-  chain_model(lapply(seq_along(sizes)[-1L], function(i) {
+  dense_model(lapply(seq_along(sizes)[-1L], function(i) {
     functions <- unique(as.character(units$actFunc[layer == i]))
     if (length(functions) != 1L || !functions %in% names(rsnns_activations)) {
       abort_model(c("The units of layer {i - 1} must share one activation that innsight knows.",

@@ -360,6 +360,21 @@ trace_aliases <- c(
   multiply = "mul", true_divide = "div", divide = "div", floordiv = "floor_divide",
   subtract = "sub", concat = "cat", split_with_sizes = "split"
 )
+# As torch_becomes; what is not here becomes no layer.
+trace_becomes <- c(
+  add = "Add, Scale", sub = "Add, Scale", rsub = "Add, Scale", mul = "Multiply, Scale",
+  div = "Scale", neg = "Scale", addmm = "Dense", matmul = "Dense",
+  convolution = "Conv1D, Conv2D, ConvTranspose1D, ConvTranspose2D", cat = "Concatenate",
+  mean = "GlobalPooling, Permute, Reshape", amax = "GlobalPooling, Permute, Reshape",
+  sum = "GlobalPooling, Permute, Reshape, Scale", view = "Reshape", reshape = "Reshape",
+  squeeze = "Reshape", unsqueeze = "Reshape", unflatten = "Reshape", `_unsafe_view` = "Reshape",
+  permute = "Permute", transpose = "Permute", slice = "Slice", select = "Slice, Reshape",
+  narrow = "Slice", chunk = "Slice", split = "Slice", pad = "Padding",
+  constant_pad_nd = "Padding", reflection_pad1d = "Padding", reflection_pad2d = "Padding",
+  replication_pad1d = "Padding", replication_pad2d = "Padding",
+  upsample_nearest1d = "Upsampling1D", upsample_nearest2d = "Upsampling2D",
+  exp = "Activation exponential"
+)
 
 # ---- the graph ----
 
@@ -454,9 +469,10 @@ graph_model_list <- function(text, weights, call = quote(as_model_list(model))) 
     })
     # The layer is called by the module whose weights it has.
     path <- unlist(graph$paths[intersect(node$args, names(graph$paths))])[1L]
-    if (!startsWith(node$op, "prim::") && !is.null(path)) {
+    name <- sub("\\.?[^.]*$", "", path)
+    if (!startsWith(node$op, "prim::") && isTRUE(nzchar(name))) {
       new <- seq_along(graph$layers)
-      for (i in new[new > before]) graph$layers[[i]]$name <- sub("\\.?[^.]*$", "", path)
+      for (i in new[new > before]) graph$layers[[i]]$name <- name
     }
     values <- if (inherits(value, "several")) unclass(value) else list(value)
     for (i in seq_along(values)) graph$values[node$names[i]] <- values[i]

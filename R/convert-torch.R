@@ -121,7 +121,9 @@ torch_layer_norm <- function(at, normalized_shape, weight = NULL, bias = NULL, e
 }
 
 check_spatial <- function(at, d) {
-  if (at$rank != d + 1L) unsupported(sprintf("an input with %d axes", at$rank))
+  if (at$rank != d + 1L) {
+    unsupported(sprintf("%d axes in place of %d; check `input_dim`", at$rank, d + 1L))
+  }
 }
 
 # An empty stride is that of the kernel.
@@ -234,9 +236,44 @@ torch_aliases <- c(
   logsigmoid = "log_sigmoid"
 )
 
+# The layers that each becomes, for the documentation; a test compares them with what comes out.
+torch_becomes <- c(
+  linear = "Dense, Permute, Conv1D, Conv2D", conv1d = "Conv1D", conv2d = "Conv2D",
+  conv_transpose1d = "ConvTranspose1D", conv_transpose2d = "ConvTranspose2D",
+  batch_norm = "BatchNorm", instance_norm = "InstanceNorm, BatchNorm", layer_norm = "LayerNorm",
+  group_norm = "GroupNorm", max_pool1d = "MaxPooling1D", max_pool2d = "MaxPooling2D",
+  avg_pool1d = "AveragePooling1D", avg_pool2d = "AveragePooling2D",
+  adaptive_avg_pool1d = "AveragePooling1D, GlobalPooling, Reshape",
+  adaptive_avg_pool2d = "AveragePooling2D, GlobalPooling, Reshape",
+  adaptive_max_pool1d = "MaxPooling1D, GlobalPooling, Reshape",
+  adaptive_max_pool2d = "MaxPooling2D, GlobalPooling, Reshape",
+  flatten = "Flatten", unflatten = "Reshape", upsample = "Upsampling1D, Upsampling2D",
+  identity = "Skipping", dropout = "Skipping", prelu = "PReLU",
+  relu = "Activation relu", relu6 = "Activation relu6", leaky_relu = "Activation leaky_relu",
+  rrelu = "Activation leaky_relu", elu = "Activation elu", celu = "Activation celu",
+  selu = "Activation selu", gelu = "Activation gelu, gelu_tanh", silu = "Activation silu",
+  mish = "Activation mish", softplus = "Activation softplus", sigmoid = "Activation sigmoid",
+  log_sigmoid = "Activation log_sigmoid", tanh = "Activation tanh",
+  softsign = "Activation softsign", hardswish = "Activation hard_swish",
+  hardsigmoid = "Activation hard_sigmoid", hardtanh = "Activation hard_tanh",
+  hardshrink = "Activation hard_shrink", softshrink = "Activation soft_shrink",
+  tanhshrink = "Activation tanh_shrink", softmax = "Activation softmax",
+  log_softmax = "Activation log_softmax"
+)
+
 torch_operation <- function(name) {
   if (name %in% names(torch_aliases)) name <- torch_aliases[[name]]
   torch_operations[[name]]
+}
+
+#' Name and arguments of an activation function, by torch's name
+#' @noRd
+torch_function <- function(name) {
+  if (name == "linear") {
+    return(name)
+  }
+  layer <- torch_operation(name)(list(rank = 1L, base = 1L))[[1L]]
+  list(layer$act_name, layer$activation_args)
 }
 
 #' The number of axes behind some layers
@@ -334,31 +371,15 @@ torch_model_list <- function(module, input_dim = NULL, trace = NULL,
   } else {
     check_shapes(input_dim, call = call)
   }
+  if (length(input_dim) != 1L) {
+    abort_arg(input_dim, "one shape for an `nn_sequential`", "input_dim", call, kind = "shape")
+  }
   chain <- torch_layers(leaves, length(input_dim[[1L]]))
   if (length(chain$unsupported) && !is.null(trace)) {
     return(trace())
   }
   abort_unsupported(chain$unsupported, "module", live, call)
-  if (length(input_dim) != 1L) {
-    abort_arg(input_dim, "one shape for an `nn_sequential`", "input_dim", call, kind = "shape")
-  }
-  linked_model(link_chain(chain$layers), length(chain$layers), input_dim)
-}
-
-#' @noRd
-abort_unsupported <- function(reasons, what, instead, call) {
-  if (length(reasons)) {
-    places <- stats::setNames(rep("{reasons[%d]}", length(reasons)), rep("x", length(reasons)))
-    places[] <- sprintf(places, seq_along(reasons))
-    innsight_abort(
-      c("{.arg model} has {length(reasons)} {what}{cli::qty(length(reasons))}{?s} that innsight \\
-         cannot convert.",
-        places, i = instead,
-        i = "Any model can be given as a named list, see {.help innsight::Converter}."),
-      "model",
-      call = call
-    )
-  }
+  chain_model(chain$layers, input_dim)
 }
 
 #' The shape of the inputs, as far as the modules tell it
@@ -392,7 +413,7 @@ torch_input_dim <- function(leaves, call) {
   layers <- c(front$layers, torch_layer("Flatten", order = "channels_first"))
   shape <- function(n) list(as.integer(c(channels, rep(n, d))))
   features_of <- function(n) {
-    net <- linked_model(link_chain(layers), length(layers), shape(n))
+    net <- chain_model(layers, shape(n))
     model <- converted_model(normalise_model(net), "float")
     info <- tryCatch(from_engine(engine_info(model_handle(model))), innsight_error = identity)
     # Too small an input for some window is an error.
@@ -418,80 +439,6 @@ torch_input_dim <- function(leaves, call) {
            {leaves[[linear]]$path} ({features} features).")
   )
   shape(above)
-}
-
-# ---- layers with links -> model list ----
-
-#' @noRd
-link_chain <- function(layers) {
-  Map(function(layer, i) c(layer, list(input_layers = i - 1L)), layers, seq_along(layers))
-}
-
-#' Complete layers that know their inputs to a model list
-#'
-#' Layers that lead nowhere are left out, an activation behind a layer that takes one and feeds
-#' nothing else becomes a part of it.
-#'
-#' @param layers Layers with `input_layers`: the index of a layer before them, 0 for the first
-#'   input, -1 for the second and so on.
-#' @param outputs Indices of the output layers, as `input_layers`.
-#' @noRd
-linked_model <- function(layers, outputs, input_dim) {
-  n <- length(layers)
-  used <- integer()
-  links <- outputs
-  for (i in rev(seq_len(n))) {
-    if (i %in% links) {
-      used <- c(i, used)
-      links <- c(links, layers[[i]]$input_layers)
-    }
-  }
-  feeds <- tabulate(links[links > 0L], n)
-  # Several inputs are told apart by the layers that take them: each takes one, and alone.
-  several <- length(input_dim) > 1L
-  kept <- if (several) {
-    lapply(-seq_along(input_dim) + 1L, function(k) list(type = "Skipping", input_layers = k))
-  } else {
-    list()
-  }
-  at <- function(from, place) {
-    ifelse(from > 0L, place[pmax(from, 1L)], if (several) 1L - from else 0L)
-  }
-  place <- integer(n)
-  for (i in used) {
-    layer <- layers[[i]]
-    from <- at(layer$input_layers, place)
-    before <- if (length(from) == 1L && from > 0L) kept[[from]]
-    if (layer$type == "Activation" && identical(before$activation_name, "linear") &&
-          feeds[layer$input_layers] == 1L) {
-      kept[[from]]$activation_name <- layer$act_name
-      kept[[from]]$activation_args <- layer$activation_args
-      place[i] <- from
-    } else {
-      layer$input_layers <- from
-      kept <- c(kept, list(layer))
-      place[i] <- length(kept)
-    }
-  }
-  # An output that is an input of the model, or is named twice, gets a layer of its own.
-  outputs <- at(outputs, place)
-  for (i in which(outputs == 0L | duplicated(outputs))) {
-    kept <- c(kept, list(list(type = "Skipping", input_layers = outputs[i])))
-    outputs[i] <- length(kept)
-  }
-  takers <- lapply(seq_along(kept), function(i) {
-    which(vapply(kept, function(layer) i %in% layer$input_layers, NA))
-  })
-  layers <- Map(function(layer, i) {
-    layer$input_layers <- pmax(layer$input_layers, 0L)
-    layer$output_layers <- c(takers[[i]], if (i %in% outputs) -1L)
-    layer
-  }, kept, seq_along(kept))
-  from_input <- vapply(layers, function(layer) sum(layer$input_layers == 0L), 0L)
-  list(
-    input_dim = lapply(input_dim, as.integer), input_nodes = rep(seq_along(layers), from_input),
-    output_nodes = outputs, layers = layers
-  )
 }
 
 # ---- live modules: the thin layer that needs the package torch ----

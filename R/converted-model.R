@@ -17,8 +17,9 @@
 #'
 #' Elements, read with `$`:
 #' * `modules_list`: the layers, named `<type>_<index>` (`Dense_1`, `Conv2D_3`). Each offers
-#'   `input_dim`, `output_dim`, the weights `W` and `b`, `activation_name` and, after a pass that
-#'   keeps them, `input`, `preactivation`, `output`, `input_ref`, `preactivation_ref`, `output_ref`.
+#'   `name` (if the model has one), `input_dim`, `output_dim`, the weights `W` and `b`,
+#'   `activation_name` and, after a pass that keeps them, `input`, `preactivation`, `output`,
+#'   `input_ref`, `preactivation_ref`, `output_ref`.
 #' * `update_ref(x_ref, ...)`: the same pass, which keeps its values in the `*_ref` slots.
 #' * `reset()`: forgets all kept values.
 #' * `set_dtype("float")` or `set_dtype("double")`: precision of the next passes; `dtype` tells it.
@@ -128,6 +129,7 @@ forward_pass <- function(self, x, channels_first, flags, suffix) {
     W = layer$weight,
     b = layer$bias,
     activation_name = c(layer$activation_name, layer$act_name),
+    name = layer$name,
     input_dim = layer$dim_in,
     output_dim = layer$dim_out,
     get0(name, envir = x, inherits = FALSE)
@@ -153,6 +155,7 @@ print.innsight_layer <- function(x, ...) {
 describe_layer <- function(layer) {
   shapes <- layer$input_dim
   inputs <- format_shapes(if (is.list(shapes)) shapes else list(shapes), batch = TRUE)
-  sprintf("<%s>: input_dim: %s, output_dim: %s", class(layer)[1L], inputs,
+  name <- if (!is.null(layer$name)) sprintf(" `%s`", layer$name)
+  sprintf("<%s>%s: input_dim: %s, output_dim: %s", class(layer)[1L], name %||% "", inputs,
           format_shape(layer$output_dim, batch = TRUE))
 }

@@ -2,13 +2,19 @@
 # from. `normalise_model()` checks a list and completes it; its result can be given again.
 
 # ---- fields: each maker returns function(x, at) -> checked value ----
-# `at` knows layer index, type, field, the fields done so far and the call.
+# `at` knows label, type and field, the fields done so far and the call.
+
+# What a message calls a layer.
+layer_label <- function(index, layer) {
+  name <- if (!is.null(layer$name)) sprintf(", `%s`", layer$name)
+  sprintf("Layer %d (%s%s)", index, layer$type, name %||% "")
+}
 
 #' @noRd
 bad_field <- function(at, must, x, hint = NULL, kind = "model") {
   given <- if (is.null(x)) "It is missing." else paste0("You gave ", describe(x), ".")
   innsight_abort(
-    c("Layer {at$index} ({at$type}): {.field {at$field}} must be {must}.",
+    c("{at$label}: {.field {at$field}} must be {must}.",
       x = "{given}", i = if (!is.null(hint)) "{hint}"),
     kind,
     call = at$call
@@ -20,7 +26,7 @@ check_finite <- function(x, at) {
   if (is.double(x) && !is.finite(sum(x)) && !all(is.finite(x))) {
     first <- which(!is.finite(x))[1L]
     innsight_abort(
-      c("Layer {at$index} ({at$type}): {.field {at$field}} must be finite.",
+      c("{at$label}: {.field {at$field}} must be finite.",
         x = "Value {first} is {x[first]}."),
       "weights",
       call = at$call
@@ -225,7 +231,7 @@ field_activation <- function(x, at) {
   if (x %in% names(activation_aliases)) x <- activation_aliases[[x]]
   if (!x %in% known) {
     innsight_abort(
-      c("Layer {at$index} ({at$type}): the activation {.val {x}} is not implemented.",
+      c("{at$label}: the activation {.val {x}} is not implemented.",
         i = "Known are {.val {known}}."),
       "model",
       call = at$call
@@ -282,7 +288,8 @@ conv_fields <- function(d) {
     activation_fields,
     list(
       stride = field_sizes(d, 1L), padding = field_padding(d, "same"),
-      dilation = field_sizes(d, 1L), groups = field_sizes(1L, 1L), padding_mode = field_choice(padding_modes, "zeros")
+      dilation = field_sizes(d, 1L), groups = field_sizes(1L, 1L),
+      padding_mode = field_choice(padding_modes, "zeros")
     )
   )
 }
@@ -390,7 +397,14 @@ normalise_layer <- function(layer, index, call) {
   if (type %in% names(type_aliases)) type <- type_aliases[[type]]
   fields <- layer_fields[[type]]
   known <- c(names(fields), common_fields)
-  at <- list(index = index, type = type, call = call, done = list(type = type))
+  at <- list(type = type, call = call, field = "name", done = list(type = type))
+  at$label <- layer_label(index, at$done)
+  name <- layer[["name"]]
+  if (!is.null(name) && !checkmate::test_string(name, min.chars = 1L)) {
+    bad_field(at, "a string", name)
+  }
+  at$done$name <- name
+  at$label <- layer_label(index, at$done)
   used <- character()
   for (field in names(fields)) {
     found <- pick_field(layer, field, known)
@@ -416,7 +430,7 @@ check_unused <- function(unused, at) {
     at$field <- foreign[1L]
     value <- describe(unused[[foreign[1L]]])
     innsight_abort(
-      c("Layer {at$index} ({at$type}) does not take the field {.field {at$field}}.",
+      c("{at$label} does not take the field {.field {at$field}}.",
         x = "You gave {value}.",
         i = "It takes {.field {names(layer_fields[[at$type]])}}.",
         i = if (at$field == "activation_name") {
@@ -428,7 +442,7 @@ check_unused <- function(unused, at) {
   }
   if (length(unused)) {
     innsight_warn(
-      "Layer {at$index} ({at$type}): ignoring the unknown field{?s} {.field {names(unused)}}."
+      "{at$label}: ignoring the unknown field{?s} {.field {names(unused)}}."
     )
   }
 }
@@ -527,7 +541,7 @@ normalise_graph <- function(net, model, layers, call) {
   n <- length(layers)
   indices <- function(field, special) {
     lapply(seq_len(n), function(i) {
-      what <- sprintf("Layer %d (%s): `%s`", i, net$layers[[i]]$type, field)
+      what <- sprintf("%s: `%s`", layer_label(i, net$layers[[i]]), field)
       layer_indices(layers[[i]][[field]], what, special, n, call)
     })
   }
@@ -585,11 +599,11 @@ check_graph <- function(net, inputs, outputs, input_nodes, output_nodes, call) {
     fail(x = "Layer {own[1]} is linked to itself, which is a cycle.")
   }
   for (i in seq_len(n)) {
-    type <- net$layers[[i]]$type
-    merges <- type %in% merging_types
+    label <- layer_label(i, net$layers[[i]])
+    merges <- net$layers[[i]]$type %in% merging_types
     if ((merges && length(inputs[[i]]) < 2L) || (!merges && length(inputs[[i]]) != 1L)) {
       need <- if (merges) "at least 2 inputs" else "exactly 1 input"
-      fail(x = "Layer {i} ({type}) needs {need}; its {.field input_layers}: {inputs[[i]]}.")
+      fail(x = "{label} needs {need}; its {.field input_layers}: {inputs[[i]]}.")
     }
     for (j in inputs[[i]][inputs[[i]] > 0L]) {
       if (!i %in% outputs[[j]]) {
@@ -607,14 +621,14 @@ check_graph <- function(net, inputs, outputs, input_nodes, output_nodes, call) {
     stands <- sum(input_nodes == i)
     # The only input of a model may feed any number of layers.
     if (if (single) (uses > 0L) != (stands > 0L) else uses != stands) {
-      fail(x = "Layer {i} ({type}) takes {uses} model input{?s} (0 in {.field input_layers}), but \\
+      fail(x = "{label} takes {uses} model input{?s} (0 in {.field input_layers}), but \\
                 stands {stands} time{?s} in {.field input_nodes} ({input_nodes}).",
            i = "One of several inputs feeds several layers through a {.val Skipping} layer.")
     }
     if ((-1L %in% outputs[[i]]) != (i %in% output_nodes)) {
       has <- if (i %in% output_nodes) "is in" else "is not in"
       but <- if (i %in% output_nodes) "do not hold -1" else "hold -1"
-      fail(x = "Layer {i} ({type}) {has} {.field output_nodes} ({output_nodes}), but its \\
+      fail(x = "{label} {has} {.field output_nodes} ({output_nodes}), but its \\
                 {.field output_layers} {but} ({outputs[[i]]}).")
     }
   }
@@ -635,8 +649,9 @@ print.innsight_model <- function(x, ...) {
     layer <- x$layers[[i]]
     weight <- if (!is.null(layer$weight)) paste(" weight", format_shape(dim(layer$weight)))
     activation <- paste(c("", layer$activation_name, layer$act_name), collapse = " ")
-    cat(sprintf("%3d. %s%s%s: %s -> %s\n", i, layer$type, weight %||% "", activation,
-                paste(layer$input_layers, collapse = ", "),
+    name <- if (!is.null(layer$name)) sprintf(" `%s`", layer$name)
+    about <- paste0(layer$type, name, weight, activation)
+    cat(sprintf("%3d. %s: %s -> %s\n", i, about, paste(layer$input_layers, collapse = ", "),
                 paste(layer$output_layers, collapse = ", ")))
   }
   if (!is.null(x$output_dim)) cat("Outputs:", format_shapes(x$output_dim, TRUE), "\n")

@@ -16,7 +16,7 @@ model_sources <- matrix(
      from plain reticulate",
 
     "torch, luz", "nn_module, nn_module_generator, luz_module_fitted",
-    "`nn_sequential`, nested too; any other module whose `forward()` has no branches, by tracing it",
+    "`nn_sequential`, nested too; any other module whose `forward()` has no branches, by a trace",
 
     "neuralnet", "nn",
     "all fits; of several repetitions the best one; excluded weights are 0; a custom activation
@@ -59,4 +59,37 @@ model_sources[] <- gsub("\\s+", " ", model_sources)
 source_table <- function() {
   rows <- apply(model_sources[, c("source", "supported")], 1L, paste, collapse = " | ")
   c("@section Sources:", "| source | what is supported |", "|---|---|", sprintf("| %s |", rows))
+}
+
+#' What the layers of a source become, from the tables that convert them
+#'
+#' @param source `"keras"`, `"torch"` (`nn_<name>` of a module, `aten::<name>` of a trace) or
+#'   `"onnx"`.
+#' @return A data frame with a row for each of `theirs` and the layers as text, `ours`.
+#' @noRd
+supported_layers <- function(source = c("keras", "torch", "onnx")) {
+  ours <- switch(rlang::arg_match(source),
+    keras = vapply(keras_layers, `[[`, "", "to"),
+    torch = torch_table(),
+    onnx = onnx_table()
+  )
+  ours <- ours[order(tolower(names(ours)))]
+  data.frame(theirs = names(ours), ours = unname(ours))
+}
+
+# Modules and operations, other names included.
+torch_table <- function() {
+  none <- setdiff(names(trace_operations), c(names(trace_becomes), names(torch_becomes)))
+  trace <- trace_becomes[setdiff(names(trace_becomes), names(torch_becomes))]
+  ours <- c(torch_becomes, trace, stats::setNames(rep("none", length(none)), none))
+  aliases <- c(torch_aliases, trace_aliases)
+  c(ours, stats::setNames(ours[aliases], names(aliases)))
+}
+
+# Operators that are computed where they have constants alone come last.
+onnx_table <- function() {
+  onnx <- capabilities()$onnx
+  folded <- setdiff(onnx$folded, names(onnx$operators))
+  folded <- stats::setNames(rep("none, of constants alone", length(folded)), folded)
+  c(unlist(onnx$operators), folded)
 }

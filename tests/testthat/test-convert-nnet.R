@@ -42,7 +42,7 @@ test_that("skip-layer connections and nets without a hidden layer", {
   fit <- fit_nnet(Species ~ ., iris, size = 2, skip = TRUE)
   converter <- expect_same_predictions(fit, iris_x, predict(fit, iris))
   expect_identical(names(converter$model$modules_list),
-                   c("Skipping_1", "Dense_2", "Concatenate_3", "Dense_4"))
+                   c("Dense_1", "Concatenate_2", "Dense_3"))
   fit <- fit_nnet(Species ~ ., iris, size = 0, skip = TRUE)
   converter <- expect_same_predictions(fit, iris_x, predict(fit, iris))
   expect_identical(names(converter$model$modules_list), "Dense_1")

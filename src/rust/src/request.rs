@@ -6,6 +6,7 @@ use std::rc::Rc;
 use extendr_api::deserializer::from_robj;
 use extendr_api::prelude::*;
 use innsight_core::error::{Kind, Result};
+use innsight_core::formats::onnx;
 use innsight_core::layers::{Op, ACTIVATIONS, TYPES};
 use innsight_core::methods::{Choice, DeepLiftRule, MaxPool};
 use innsight_core::model::{Array, Layer, Model};
@@ -137,7 +138,8 @@ fn layer(robj: &Robj) -> Result<Layer> {
     let tagged = List::from_names_and_values([type_name], [robj.clone()])
         .map_err(|e| defect(&e.to_string()))?;
     let op: Op = parse(&Robj::from(tagged), type_name)?;
-    Ok(Layer { inputs: integers(&field(&fields, "inputs")?, "inputs")?, op })
+    let name = fields.dollar("name").ok().and_then(|name| name.as_str().map(String::from));
+    Ok(Layer { name, inputs: integers(&field(&fields, "inputs")?, "inputs")?, op })
 }
 
 /// A column-major array of doubles, or single-precision weights as R/f32.R has them, whose bytes stay
@@ -300,7 +302,13 @@ pub fn capabilities() -> Robj {
         devices = strings(if gpu { &["cpu", "gpu"] } else { &["cpu"] }),
         layers = List::from_values(layers),
         rules = List::from_values(rules),
-        activations = List::from_pairs(activations)
+        activations = List::from_pairs(activations),
+        onnx = list!(
+            operators =
+                List::from_pairs(onnx::OPERATORS.iter().map(|(op, to)| (*op, (*to).into()))),
+            folded = strings(onnx::FOLDED),
+            opsets = [*onnx::OPSETS.start() as i32, *onnx::OPSETS.end() as i32]
+        )
     )
     .into()
 }

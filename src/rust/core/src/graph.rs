@@ -1,6 +1,6 @@
 //! The network as a graph of layers on one device.
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Kind, Result};
 use crate::kernels::{check_cells, Kernels};
 use crate::layers::{show, Activation, Built, Context, Layer, Shape, Type, ACTIVATION};
 use crate::model::{Model, Order};
@@ -108,15 +108,14 @@ impl<B: Kernels> Network<B> {
                 Err(_) => source.unsigned_abs() as usize - 1,
             };
             let inputs = model.layers[i].inputs.iter().map(operand).collect();
-            let values = network.add(model, i, inputs, &context).map_err(|e| {
-                let name = model.layers[i].op.layer_type().name;
-                e.kind.error(format!("Layer {} ({name}): {}", i + 1, e.message))
-            })?;
+            let values = network
+                .add(model, i, inputs, &context)
+                .map_err(|e| e.kind.error(format!("{}: {}", model.label(i), e.message)))?;
             built[i] = Some(values);
         }
         network.layers = built.into_iter().flatten().collect();
         network.outputs =
-            model.outputs.iter().map(|&i| network.output(i)).collect::<Result<_>>()?;
+            model.outputs.iter().map(|&i| network.output(model, i)).collect::<Result<_>>()?;
         Ok(network)
     }
 
@@ -152,15 +151,15 @@ impl<B: Kernels> Network<B> {
         Ok(LayerValues { layer_type, inputs, before_activation, output: operands[0] })
     }
 
-    fn output(&self, index: usize) -> Result<Output> {
+    fn output(&self, model: &Model, index: usize) -> Result<Output> {
         let layer = index
             .checked_sub(1)
             .and_then(|i| self.layers.get(i))
             .ok_or_else(|| Kind::Graph.error(format!("Output layer {index} does not exist")))?;
         let &[nodes] = self.shape(layer.output) else {
             return Err(Kind::Shape.error(format!(
-                "Layer {index} ({}) is an output and must be one-dimensional, but its shape is {}",
-                layer.layer_type.name,
+                "{} is an output and must be one-dimensional, but its shape is {}",
+                model.label(index - 1),
                 show(self.shape(layer.output))
             )));
         };
@@ -273,10 +272,7 @@ impl<B: Kernels> Tape<B> {
 /// The layers, counted from 0, each behind the ones that it needs.
 fn execution_order(model: &Model) -> Result<Vec<usize>> {
     let count = model.layers.len();
-    let error = |i: usize, text: String| -> Error {
-        let name = model.layers[i].op.layer_type().name;
-        Kind::Graph.error(format!("Layer {} ({name}) {text}", i + 1))
-    };
+    let error = |i, text: String| Kind::Graph.error(format!("{} {text}", model.label(i)));
     // The layers that take the result of each layer, and how many operands each layer waits for.
     let mut consumers: Vec<Vec<usize>> = vec![Vec::new(); count];
     let mut waiting = vec![0; count];

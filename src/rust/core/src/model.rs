@@ -26,10 +26,21 @@ pub struct Model {
 /// One layer of a [`Model`].
 #[derive(Debug, Clone)]
 pub struct Layer {
+    /// What the model calls it, for messages.
+    pub name: Option<String>,
     /// Where the operands come from: `i > 0` is layer `i`, `-i` is the `i`-th input of the model.
     pub inputs: Vec<i64>,
     /// The type and its settings.
     pub op: Op,
+}
+
+impl Model {
+    /// What a message calls a layer, counted from 0.
+    pub(crate) fn label(&self, layer: usize) -> String {
+        let Layer { name, op, .. } = &self.layers[layer];
+        let name = name.as_ref().map_or(String::new(), |name| format!(", `{name}`"));
+        format!("Layer {} ({}{name})", layer + 1, op.layer_type().name)
+    }
 }
 
 /// Weights: values in row-major order, whose axes may be wanted in another order.

@@ -123,7 +123,7 @@ pub fn model(
 ) -> Model {
     Model {
         input_dim: input_dim.iter().map(|s| s.to_vec()).collect(),
-        layers: layers.into_iter().map(|(inputs, op)| Layer { inputs, op }).collect(),
+        layers: layers.into_iter().map(|(inputs, op)| Layer { name: None, inputs, op }).collect(),
         outputs: outputs.to_vec(),
         arrays,
     }
