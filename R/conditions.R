@@ -26,10 +26,8 @@ from_engine <- function(x, call = rlang::caller_env()) {
   if (!inherits(x, "innsight_rust_error")) {
     return(x)
   }
-  # The text may hold braces, which cli would evaluate.
   lines <- strsplit(x$message, "\n", fixed = TRUE)[[1L]]
-  lines <- gsub("}", "}}", gsub("{", "{{", lines, fixed = TRUE), fixed = TRUE)
-  bullets <- stats::setNames(lines, c("", rep("i", max(length(lines) - 1L, 0L))))
+  bullets <- c(bullets(lines[1L], ""), bullets(lines[-1L], "i"))
   if (identical(x$kind, "bug")) {
     bullets <- c(
       bullets,
@@ -38,6 +36,34 @@ from_engine <- function(x, call = rlang::caller_env()) {
     )
   }
   innsight_abort(bullets, x$kind, call = call)
+}
+
+#' Texts as bullets of a condition
+#'
+#' They may hold braces, which cli would evaluate.
+#' @noRd
+bullets <- function(texts, sign = "x") {
+  stats::setNames(gsub("([{}])", "\\1\\1", texts), rep(sign, length(texts)))
+}
+
+#' Everything of a model that cannot be converted, at once
+#'
+#' @param reasons Texts, one for each layer; nothing happens if there are none.
+#' @param what What they are about: "layer", "module" or "operation".
+#' @param instead What to do.
+#' @noRd
+abort_unsupported <- function(reasons, what, instead, call) {
+  if (length(reasons)) {
+    innsight_abort(
+      c("{.arg model} has {length(reasons)} {what}{cli::qty(length(reasons))}{?s} that innsight \\
+         cannot convert.",
+        bullets(reasons), i = instead,
+        i = "{.code vignette(\"models\", \"innsight\")} says what is supported.",
+        i = "Any model can be given as a named list, see {.help innsight::Converter}."),
+      "model",
+      call = call
+    )
+  }
 }
 
 #' What a value is, in a few words, for the line "You gave ..."

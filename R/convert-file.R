@@ -4,7 +4,7 @@
 # | `format` | other entries |
 # |---|---|
 # | `"onnx"` | `model`: the model list, complete |
-# | `"keras"` | `config`: the architecture (JSON as nested lists), `weights`: see keras_model_list() |
+# | `"keras"` | `config`: the architecture (JSON as nested lists), `weights`, `layout`: see below |
 # | `"torch"` | `module`: the tree of modules, see torch_model_list() |
 # | `"tensors"` | `tensors`: a named list of arrays |
 
@@ -35,7 +35,8 @@ read_model_file <- function(path, arg, call) {
   if (!file.exists(path) || dir.exists(path)) {
     innsight_abort(
       c("{.arg {arg}} must be the path of a file.",
-        x = "There is no file {.file {path}}."),
+        x = if (dir.exists(path)) "{.file {path}} is a folder." else "There is no {.file {path}}.",
+        i = if (!dir.exists(path)) "Relative paths start at {.file {getwd()}}."),
       "file",
       call = call
     )

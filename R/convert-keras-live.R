@@ -1,7 +1,7 @@
 # Live Keras models, through reticulate.
 
 #' @export
-as_model_list.python.builtin.object <- function(model, input_dim = NULL, ...) {
+as_model_list.python.builtin.object <- function(model, input_dim = NULL, ...) { # nolint
   call <- quote(as_model_list(model))
   if (!is_live_keras(model)) {
     return(as_model_list.default(model, ...))
@@ -42,9 +42,9 @@ keras_json <- function(model, call) {
 
 #' The weights of a live model's layers
 #'
-#' They come as bytes, so that R never makes doubles of them; in a list, because reticulate copies the
-#' outermost object. The Python side of each is emptied by hand: the R object that stands for it would
-#' keep it until R's next garbage collection.
+#' They come as bytes, so that R never makes doubles of them; in a list, because reticulate copies
+#' the outermost object. The Python side of each is emptied by hand: the R object that stands for it
+#' would keep it until R's next garbage collection.
 #' @noRd
 live_weights <- function(model) {
   python <- reticulate::py_run_string(

@@ -33,7 +33,7 @@ keras_model_list <- function(config, weights, input_dim = NULL, call = rlang::ca
 keras_refuse <- function(at, ..., .envir = rlang::caller_env()) {
   place <- paste(at$names, collapse = " > ")
   where <- if (nzchar(place)) sprintf("Layer `%s` (%s) cannot be converted.", place, at$class_name)
-  innsight_abort(c(gsub("([{}])", "\\1\\1", where), ...), "model", call = at$call, .envir = .envir)
+  innsight_abort(c(bullets(where, ""), ...), "model", call = at$call, .envir = .envir)
 }
 
 # ---- the structure ----
@@ -68,21 +68,12 @@ keras_check_classes <- function(config, call) {
     )
   }
   bad <- Filter(\(leaf) !leaf$class_name %in% names(keras_layers), keras_leaves(config))
-  if (length(bad)) {
-    bullets <- vapply(bad, function(leaf) {
+  abort_unsupported(
+    vapply(bad, function(leaf) {
       sprintf("`%s`: %s", paste(leaf$place, collapse = " > "), leaf$class_name)
-    }, "")
-    bullets <- rlang::set_names(gsub("([{}])", "\\1\\1", bullets), rep("x", length(bullets)))
-    innsight_abort(
-      c("{cli::qty(length(bad))}{.arg model} has {?a layer/layers} that innsight cannot convert:",
-        bullets,
-        i = "Convert the part of the model behind {cli::qty(length(bad))}{?it/them}, or give the \\
-             model as a named list (see {.help innsight::Converter}).",
-        i = "{.code vignette(\"models\", \"innsight\")} lists the layers that are supported."),
-      "model",
-      call = call
-    )
-  }
+    }, ""),
+    "layer", "Convert the part of the model behind what is not supported.", call
+  )
 }
 
 # The shapes of the inputs in Keras' layout, `NA` for open extents.
@@ -666,7 +657,7 @@ keras_prelu <- function(at, x) {
 
 keras_skip <- function(at, x) keras_add(at, list(type = "Skipping"), x)
 
-# The layers of Keras: what they become (for the documentation), how, and whether they have channels.
+# The layers of Keras: what they become (for the documentation), how, whether they have channels.
 keras_row <- function(to, make, spatial = FALSE) list(to = to, make = make, spatial = spatial)
 
 keras_layers <- c(

@@ -50,6 +50,9 @@
 #' )
 #' str(as_model_list(fit))
 as_model_list <- function(model, ...) {
+  if (missing(model)) {
+    abort_arg(NULL, "a fitted model, a file or a named list", "model", rlang::current_env())
+  }
   UseMethod("as_model_list")
 }
 
@@ -69,12 +72,12 @@ as_model_list.default <- function(model, ..., within = NULL) {
   }
   given <- describe(model)
   if (!is.null(within)) given <- paste0(describe(within), ", which holds ", given)
-  sources <- model_sources[-1L, "source"]
+  sources <- setdiff(model_sources[, "source"], c("Named list", "Files"))
   abort_model(
     c("{.arg model} must be a model that innsight can convert.",
       x = "You gave {given}.",
-      i = "Accepted are named lists (see {.help innsight::Converter}) and neural networks of \\
-           {sources}.",
+      i = "Accepted are named lists (see {.help innsight::Converter}), model files and neural \\
+           networks of {sources}.",
       i = "See {.help innsight::as_model_list} for what is supported of each.",
       i = "A package can add its class by a method of that function.")
   )

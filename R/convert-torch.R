@@ -121,7 +121,9 @@ torch_layer_norm <- function(at, normalized_shape, weight = NULL, bias = NULL, e
 }
 
 check_spatial <- function(at, d) {
-  if (at$rank != d + 1L) unsupported(sprintf("an input with %d axes", at$rank))
+  if (at$rank != d + 1L) {
+    unsupported(sprintf("%d axes in place of %d; check `input_dim`", at$rank, d + 1L))
+  }
 }
 
 # An empty stride is that of the kernel.
@@ -369,31 +371,15 @@ torch_model_list <- function(module, input_dim = NULL, trace = NULL,
   } else {
     check_shapes(input_dim, call = call)
   }
+  if (length(input_dim) != 1L) {
+    abort_arg(input_dim, "one shape for an `nn_sequential`", "input_dim", call, kind = "shape")
+  }
   chain <- torch_layers(leaves, length(input_dim[[1L]]))
   if (length(chain$unsupported) && !is.null(trace)) {
     return(trace())
   }
   abort_unsupported(chain$unsupported, "module", live, call)
-  if (length(input_dim) != 1L) {
-    abort_arg(input_dim, "one shape for an `nn_sequential`", "input_dim", call, kind = "shape")
-  }
   chain_model(chain$layers, input_dim)
-}
-
-#' @noRd
-abort_unsupported <- function(reasons, what, instead, call) {
-  if (length(reasons)) {
-    places <- stats::setNames(rep("{reasons[%d]}", length(reasons)), rep("x", length(reasons)))
-    places[] <- sprintf(places, seq_along(reasons))
-    innsight_abort(
-      c("{.arg model} has {length(reasons)} {what}{cli::qty(length(reasons))}{?s} that innsight \\
-         cannot convert.",
-        places, i = instead,
-        i = "Any model can be given as a named list, see {.help innsight::Converter}."),
-      "model",
-      call = call
-    )
-  }
 }
 
 #' The shape of the inputs, as far as the modules tell it

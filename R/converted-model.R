@@ -18,7 +18,8 @@
 #' Elements, read with `$`:
 #' * `modules_list`: the layers, named `<type>_<index>` (`Dense_1`, `Conv2D_3`). Each offers
 #'   `name` (if the model has one), `input_dim`, `output_dim`, the weights `W` and `b`,
-#'   `activation_name` and, after a pass that keeps them, `input`, `preactivation`, `output`, `input_ref`, `preactivation_ref`, `output_ref`.
+#'   `activation_name` and, after a pass that keeps them, `input`, `preactivation`, `output`,
+#'   `input_ref`, `preactivation_ref`, `output_ref`.
 #' * `update_ref(x_ref, ...)`: the same pass, which keeps its values in the `*_ref` slots.
 #' * `reset()`: forgets all kept values.
 #' * `set_dtype("float")` or `set_dtype("double")`: precision of the next passes; `dtype` tells it.

@@ -4,8 +4,8 @@
 #' Turns a trained neural network into the form all methods of the package work on. [convert()] is
 #' the same as `Converter$new()`.
 #'
-#' Sources are fits of `neuralnet::neuralnet()`, `nnet::nnet()`, `nnet::multinom()`, modules of
-#' torch and fits of luz (see [as_model_list()]) and the named list described below.
+#' Sources are fits and model files of Keras, torch, ONNX and other packages (see
+#' [as_model_list()]) and the named list described below.
 #'
 #' A converter can be saved by `saveRDS()`, cloned and sent to the workers of parallel packages; the
 #' engine's part is rebuilt there on first use.
@@ -23,10 +23,10 @@
 #' Every layer is a list with `type`, `input_layers` (indices of the layers that feed it, 0 = model
 #' input; missing with a warning: the layer before), `output_layers` (indices of the layers it
 #' feeds, -1 = model output; missing with a warning: the layers that name it as input) and
-#' optionally the shapes `dim_in` and `dim_out`, which are checked. Links must be given on both
-#' sides. The only input of a model may feed any number of layers; one of several inputs that feeds
-#' several layers is taken by a `Skipping` layer. The fields by type (`=`
-#' gives the default):
+#' optionally a `name` for messages and the shapes `dim_in` and `dim_out`, which are checked.
+#' Links must be given on both sides. The only input of a model may feed any number of layers; one
+#' of several inputs that feeds several layers is taken by a `Skipping` layer. The fields by type
+#' (`=` gives the default):
 #'
 #' | type | fields |
 #' |---|---|
@@ -129,7 +129,7 @@ Converter <- R6Class(
                           dtype = "float", save_model_as_list = FALSE, weights = NULL) {
       call <- rlang::caller_env()
       if (missing(model)) {
-        abort_arg(NULL, "a fitted model or a named list", "model", call)
+        abort_arg(NULL, "a fitted model, a file or a named list", "model", call)
       }
       if (!is.null(input_dim)) input_dim <- check_shapes(input_dim, call = call)
       if (!is.null(input_names)) input_names <- normalise_names(input_names, call = call)
@@ -201,7 +201,7 @@ Converter <- R6Class(
 #'
 #' The same as `Converter$new(model, ...)`, for use in a pipe.
 #'
-#' @param model A fitted model or a named list, see [Converter].
+#' @param model A fitted model, the path of a model file or a named list, see [Converter].
 #' @param ... Further arguments of `Converter$new()`: `input_dim`, `input_names`, `output_names`,
 #'   `dtype`, `save_model_as_list` and `weights`.
 #' @return A [Converter].

@@ -1,6 +1,6 @@
 # Single-precision weights as files and deep-learning frameworks keep them, of which R never makes
 # doubles: a list of class `innsight_f32` with `bytes` (row-major and little-endian, 4 a value),
-# `shape` (the extents as stored) and `axes` (the stored axes in the order in which they are wanted).
+# `shape` (the extents as stored) and `axes` (the stored axes in the order in which one wants them).
 # Rearranging makes another small list around the same bytes.
 
 f32 <- function(bytes, shape, axes = seq_along(shape)) {

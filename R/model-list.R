@@ -288,7 +288,8 @@ conv_fields <- function(d) {
     activation_fields,
     list(
       stride = field_sizes(d, 1L), padding = field_padding(d, "same"),
-      dilation = field_sizes(d, 1L), groups = field_sizes(1L, 1L), padding_mode = field_choice(padding_modes, "zeros")
+      dilation = field_sizes(d, 1L), groups = field_sizes(1L, 1L),
+      padding_mode = field_choice(padding_modes, "zeros")
     )
   )
 }
@@ -396,12 +397,13 @@ normalise_layer <- function(layer, index, call) {
   if (type %in% names(type_aliases)) type <- type_aliases[[type]]
   fields <- layer_fields[[type]]
   known <- c(names(fields), common_fields)
-  at <- list(label = sprintf("Layer %d (%s)", index, type), type = type, call = call, field = "name")
-  if (!is.null(layer[["name"]]) && !checkmate::test_string(layer[["name"]], min.chars = 1L)) {
-    bad_field(at, "a string", layer[["name"]])
+  at <- list(type = type, call = call, field = "name", done = list(type = type))
+  at$label <- layer_label(index, at$done)
+  name <- layer[["name"]]
+  if (!is.null(name) && !checkmate::test_string(name, min.chars = 1L)) {
+    bad_field(at, "a string", name)
   }
-  at$done <- list(type = type)
-  at$done$name <- layer[["name"]]
+  at$done$name <- name
   at$label <- layer_label(index, at$done)
   used <- character()
   for (field in names(fields)) {
@@ -648,8 +650,8 @@ print.innsight_model <- function(x, ...) {
     weight <- if (!is.null(layer$weight)) paste(" weight", format_shape(dim(layer$weight)))
     activation <- paste(c("", layer$activation_name, layer$act_name), collapse = " ")
     name <- if (!is.null(layer$name)) sprintf(" `%s`", layer$name)
-    cat(sprintf("%3d. %s%s%s%s: %s -> %s\n", i, layer$type, name %||% "", weight %||% "", activation,
-                paste(layer$input_layers, collapse = ", "),
+    about <- paste0(layer$type, name, weight, activation)
+    cat(sprintf("%3d. %s: %s -> %s\n", i, about, paste(layer$input_layers, collapse = ", "),
                 paste(layer$output_layers, collapse = ", ")))
   }
   if (!is.null(x$output_dim)) cat("Outputs:", format_shapes(x$output_dim, TRUE), "\n")

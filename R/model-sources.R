@@ -16,7 +16,7 @@ model_sources <- matrix(
      from plain reticulate",
 
     "torch, luz", "nn_module, nn_module_generator, luz_module_fitted",
-    "`nn_sequential`, nested too; any other module whose `forward()` has no branches, by tracing it",
+    "`nn_sequential`, nested too; any other module whose `forward()` has no branches, by a trace",
 
     "neuralnet", "nn",
     "all fits; of several repetitions the best one; excluded weights are 0; a custom activation
@@ -63,7 +63,8 @@ source_table <- function() {
 
 #' What the layers of a source become, from the tables that convert them
 #'
-#' @param source `"keras"`, `"torch"` (`nn_<name>` of a module, `aten::<name>` of a trace) or `"onnx"`.
+#' @param source `"keras"`, `"torch"` (`nn_<name>` of a module, `aten::<name>` of a trace) or
+#'   `"onnx"`.
 #' @return A data frame with a row for each of `theirs` and the layers as text, `ours`.
 #' @noRd
 supported_layers <- function(source = c("keras", "torch", "onnx")) {
@@ -89,5 +90,6 @@ torch_table <- function() {
 onnx_table <- function() {
   onnx <- capabilities()$onnx
   folded <- setdiff(onnx$folded, names(onnx$operators))
-  c(unlist(onnx$operators), stats::setNames(rep("none, of constants alone", length(folded)), folded))
+  folded <- stats::setNames(rep("none, of constants alone", length(folded)), folded)
+  c(unlist(onnx$operators), folded)
 }

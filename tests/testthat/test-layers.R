@@ -187,7 +187,9 @@ test_that("activation functions are the functions of their names", {
   sigmoid <- function(x) 1 / (1 + exp(-x))
   functions <- list(
     linear = identity,
-    relu = function(x) pmax(x, 0),
+    relu = function(x, negative_slope = 0, threshold = 0, max_value = Inf) {
+      ifelse(x >= threshold, pmin(x, max_value), negative_slope * (x - threshold))
+    },
     leaky_relu = function(x, negative_slope = 0.01) ifelse(x > 0, x, negative_slope * x),
     relu6 = function(x) ramp(x, 0, 6),
     hard_tanh = function(x, min_val = -1, max_val = 1) ramp(x, min_val, max_val),
@@ -204,13 +206,23 @@ test_that("activation functions are the functions of their names", {
     selu = function(x) 1.0507009873554805 * elu(x, 1.6732632423543772),
     gelu = function(x) x * pnorm(x),
     gelu_tanh = function(x) x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2,
+    celu = function(x, alpha = 1) pmax(x, 0) + pmin(0, alpha * expm1(x / alpha)),
     silu = function(x) x * sigmoid(x),
+    mish = function(x) x * tanh(log1p(exp(x))),
+    exponential = exp,
+    log_sigmoid = function(x) -log1p(exp(-x)),
+    squareplus = function(x, b = 4) (x + sqrt(x^2 + b)) / 2,
+    tanh_shrink = function(x) x - tanh(x),
+    hard_shrink = function(x, lambd = 0.5) ifelse(abs(x) > lambd, x, 0),
+    soft_shrink = function(x, lambd = 0.5) sign(x) * pmax(abs(x) - lambd, 0),
     softmax = function(x, dim = 3) softmax(x, dim),
     log_softmax = function(x, dim = 3) log(softmax(x, dim))
   )
   args <- list(
     leaky_relu = list(negative_slope = 0.3), hard_tanh = list(min_val = -0.5, max_val = 2),
     hard_sigmoid = list(slope = 0.2, offset = 0.4), softplus = list(beta = 2, threshold = 3),
+    relu = list(negative_slope = 0.2, threshold = 0.5, max_value = 3), celu = list(alpha = 0.5),
+    squareplus = list(b = 2), hard_shrink = list(lambd = 1), soft_shrink = list(lambd = 1),
     elu = list(alpha = 0.5), softmax = list(dim = 2), log_softmax = list(dim = 2)
   )
   known <- capabilities()$activations

@@ -356,3 +356,23 @@ test_that("padding, windows and places have their forms", {
   expect_error(convert(slice(start = 5)), "among the 4 cells", class = "innsight_error_shape")
   expect_error(convert(slice(start = 3, end = 2)), "must not come", class = "innsight_error_shape")
 })
+
+test_that("layers are called by their names", {
+  net <- changed(tiny_net(), 1, name = "block{1}/dense")
+  converter <- Converter$new(net, save_model_as_list = TRUE)
+  expect_identical(converter$model_as_list$layers[[1]]$name, "block{1}/dense")
+  expect_identical(converter$model$modules_list[[1]]$name, "block{1}/dense")
+  expect_output(print(converter), "<Dense_Layer> `block{1}/dense`:", fixed = TRUE)
+  expect_output(print(converter$model_as_list), "1. Dense `block{1}/dense` weight", fixed = TRUE)
+  label <- "Layer 1 (Dense, `block{1}/dense`): "
+  bad <- function(...) conditionMessage(expect_error(Converter$new(changed(net, 1, ...))))
+  expect_match(bad(bias = "a"), label, fixed = TRUE)
+  expect_match(bad(input_layers = "a"), label, fixed = TRUE)
+  expect_match(bad(dim_out = 77), label, fixed = TRUE)
+  # From the engine.
+  net$input_dim <- net$input_dim + 1
+  expect_error(Converter$new(net), label, fixed = TRUE, class = "innsight_error_shape")
+  for (name in list(1, c("a", "b"), "", NA_character_)) {
+    expect_model_error(changed(tiny_net(), 1, name = name), "name")
+  }
+})

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 
 use extendr_api::prelude::*;
-use innsight_core::error::{Kind, Result};
+use innsight_core::error::{Error, Kind, Result};
 use innsight_core::formats::{self, Array, Data, Value};
 use memmap2::Mmap;
 
@@ -21,7 +21,9 @@ pub fn read(path: &str) -> Result<Robj> {
     #[allow(unsafe_code)]
     let bytes = unsafe { Mmap::map(&file) }.map_err(refused)?;
     let folder = Path::new(path).parent().unwrap_or(Path::new("."));
-    to_r(&formats::read(&bytes, folder)?)
+    // The message says what is wrong, not yet where.
+    let placed = |e: Error| e.kind.error(format!("{}\nFile: {path}", e.message));
+    to_r(&formats::read(&bytes, folder).map_err(placed)?)
 }
 
 /// A JSON text as nested lists.
