@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Trains the small CNN that is shipped as inst/extdata/digits.rds.
 
-Run it once, after `tools/setup --python`, with that environment's Python from the package's folder:
+Run it once, after `tools/setup --tests`, in that environment from the package's folder:
+    ~/.cache/innsight/venv/bin/pip install scikit-learn
     KERAS_BACKEND=jax ~/.cache/innsight/venv/bin/python tools/train-digits.py
 The data are scikit-learn's `digits`: 1797 scans of 8 x 8 pixels. 497 of them are held out. The model
 goes to tools/save-digits.R as JSON; arrays are {dim, data} with data in R's column-major order.
