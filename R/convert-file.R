@@ -5,6 +5,7 @@
 # |---|---|
 # | `"onnx"` | `model`: the model list, complete |
 # | `"keras"` | `config`: the architecture (JSON as nested lists), `weights`, `layout`: see below |
+# | `"keras_weights"` | `weights`, `layout`: a `.weights.h5` file, which has no architecture |
 # | `"torch"` | `module`: the tree of modules, see torch_model_list() |
 # | `"tensors"` | `tensors`: a named list of arrays |
 
@@ -19,8 +20,12 @@ as_model_list.character <- function(model, input_dim = NULL, ...) {
     innsight_abort(
       c("{.arg model} must be a file that holds a network.",
         x = "{.file {model}} holds weights alone.",
-        i = "Give the network as a named list and the file as {.arg weights}, see \\
-             {.help innsight::Converter}."),
+        i = if (content$format == "keras_weights") {
+          "Save the whole model: {.code model$save(\"model.keras\")}."
+        } else {
+          "Give the network as a named list and the file as {.arg weights}, see \\
+           {.help innsight::Converter}."
+        }),
       "file",
       call = call
     )

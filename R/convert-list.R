@@ -67,7 +67,7 @@ as_model_list.list <- function(model, ...) {
 #' @export
 as_model_list.default <- function(model, ..., within = NULL) {
   # Lists of another class that hold the documented entries, e.g. made by another package.
-  if (is.list(model) && is.list(model[["layers"]])) {
+  if (is.list(model) && is.list(unclass(model)[["layers"]])) {
     return(unclass(model))
   }
   given <- describe(model)

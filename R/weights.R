@@ -14,7 +14,8 @@ read_weights <- function(weights, call) {
       tensors = content$tensors,
       torch = torch_weights(content$module),
       abort_arg(weights, "a file of tensors (.safetensors, or an R torch state_dict)", "weights",
-                call, "A file that holds a whole network is given as `model`.", "file")
+                call, "The file of a whole network, such as .keras or .onnx, is given as `model`.",
+                "file")
     )
   }
   if (!is.list(weights) || length(weights) == 0L ||
