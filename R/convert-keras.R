@@ -15,8 +15,9 @@ keras_model_list <- function(config, weights, input_dim = NULL, call = rlang::ca
   keras_check_classes(config, call)
   at <- list(weights = weights, call = call, names = character(), path = character())
   leaves <- keras_leaves(config)
+  # Some layers on signals know nothing else than channels at the end.
   formats <- unlist(lapply(leaves, function(leaf) {
-    if (leaf$class_name %in% keras_spatial()) leaf$config$data_format
+    if (leaf$class_name %in% keras_spatial()) leaf$config$data_format %||% "channels_last"
   }))
   if (length(unique(formats)) > 1L) {
     keras_refuse(at, "{.arg model} mixes the data formats {.val {unique(formats)}}.")
@@ -173,6 +174,9 @@ keras_arguments <- function(x) {
   if (is.null(x) || is.logical(x) || is.character(x)) {
     return(list())
   }
+  if (is.numeric(x)) {
+    return(list(x))
+  }
   if (identical(x$class_name, "__keras_tensor__")) {
     return(keras_tensors(x))
   }
@@ -260,10 +264,6 @@ keras_apply <- function(layer, x, at, path) {
     return(keras_expand(layer, x, at))
   }
   at$config <- layer$config
-  format <- at$config$data_format
-  if (layer$class_name %in% keras_spatial() && !is.null(format)) {
-    at$last <- format == "channels_last"
-  }
   list(keras_layers[[layer$class_name]]$make(at, x))
 }
 
