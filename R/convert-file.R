@@ -51,8 +51,9 @@ read_model_file <- function(path, arg, call) {
 
 #' The arrays of a layer in a Keras file, by its names or by its path
 #'
-#' A .keras file has paths, an .h5 file a group for each outermost layer, whose arrays are named
-#' `.../<layer>/<weight>`.
+#' A .keras file has paths, an .h5 file a group for each outermost layer. In a group the name of an
+#' array without its last part is that of its owner, with some of the models around it in front; the
+#' owner whose name agrees with the most of a layer's names is this layer.
 #' @noRd
 keras_file_weights <- function(content) {
   arrays <- content$weights
@@ -65,6 +66,19 @@ keras_file_weights <- function(content) {
   }
   function(names, path) {
     group <- arrays[[names[1L]]]
-    if (length(names) == 1L) group else group[basename(dirname(names(group))) == rev(names)[1L]]
+    if (length(names) == 1L) {
+      return(group)
+    }
+    parts <- function(path) rev(strsplit(path, "/", fixed = TRUE)[[1L]])
+    place <- parts(paste(names, collapse = "/"))
+    owners <- unique(dirname(names(group)))
+    score <- vapply(owners, function(owner) {
+      owner <- parts(owner)
+      n <- min(length(owner), length(place))
+      agree <- sum(cumprod(owner[seq_len(n)] == place[seq_len(n)]))
+      # Of owners that agree in as many names the one with the fewest others.
+      if (agree >= length(parts(names[length(names)]))) agree - length(owner) / 1000 else 0
+    }, 0)
+    group[dirname(names(group)) %in% owners[score > 0 & score == max(score, 0)]]
   }
 }

@@ -15,8 +15,9 @@ keras_model_list <- function(config, weights, input_dim = NULL, call = rlang::ca
   keras_check_classes(config, call)
   at <- list(weights = weights, call = call, names = character(), path = character())
   leaves <- keras_leaves(config)
+  # Some layers on signals know nothing else than channels at the end.
   formats <- unlist(lapply(leaves, function(leaf) {
-    if (leaf$class_name %in% keras_spatial()) leaf$config$data_format
+    if (leaf$class_name %in% keras_spatial()) leaf$config$data_format %||% "channels_last"
   }))
   if (length(unique(formats)) > 1L) {
     keras_refuse(at, "{.arg model} mixes the data formats {.val {unique(formats)}}.")
@@ -43,8 +44,26 @@ keras_sublayers <- function(config) {
   layers <- if (is.null(names(config$config))) config$config else config$config$layers
   lapply(layers, function(layer) {
     layer$name <- layer$name %||% layer$config$name
+    layer$class_name <- keras_operation(layer) %||% layer$class_name
     layer
   })
+}
+
+# Operations on tensors, `x + 1`, are layers as well. They go by the name of their function,
+# `ops.add`, since some share the name of a layer.
+keras_operation <- function(layer) {
+  name <- if (layer$class_name %in% c("TFOpLambda", "SlicingOpLambda")) {
+    sub(".*\\.", "", layer$config$`function`)
+  } else if (grepl("^keras\\.src\\.(ops|activations)\\.", layer$module %||% "")) {
+    keras_snake_case(layer$class_name)
+  }
+  if (length(name)) paste0("ops.", name)
+}
+
+# Keras' own way to write the name of a class.
+keras_snake_case <- function(class_name) {
+  name <- gsub("(.)([A-Z][a-z0-9]+)", "\\1_\\2", gsub("\\W+", "", class_name))
+  tolower(gsub("([a-z])([A-Z])", "\\1_\\2", name))
 }
 
 # All layers that are no models, each with its place.
@@ -119,7 +138,8 @@ keras_open_extents <- function(shapes, input_dim, call) {
   unname(shapes)
 }
 
-# All references (layer, node, tensor) to tensors in whatever form this version has them, in order.
+# All references to tensors, (layer, node, tensor), in whatever form this version has them. Keras
+# goes through dictionaries in the order of their names.
 keras_tensors <- function(x) {
   if (!is.list(x)) {
     return(list())
@@ -127,9 +147,42 @@ keras_tensors <- function(x) {
   is_reference <- length(x) >= 3L && is.character(x[[1L]]) && is.numeric(x[[2L]]) &&
     is.numeric(x[[3L]])
   if (is_reference) {
-    return(list(list(x[[1L]], x[[2L]], x[[3L]])))
+    return(list(list(layer = x[[1L]], node = x[[2L]], tensor = x[[3L]])))
   }
+  if (!is.null(names(x))) x <- x[order(names(x), method = "radix")]
   do.call(c, c(list(list()), unname(lapply(x, keras_tensors))))
+}
+
+# The settings that Keras 2 keeps with the call of an operation.
+keras_settings <- function(node) {
+  while (is.list(node) && length(node) && is.list(node[[1L]])) node <- node[[1L]]
+  if (is.null(names(node)) && length(node) > 3L) node[[4L]]
+}
+
+# What a call of a layer takes, in order: references to tensors, and numbers. Keras 2 has the first
+# of them as `(layer, node, tensor, others)`, also where it is a number, and the second as `y`.
+keras_arguments <- function(x) {
+  if (is.null(x) || is.logical(x) || is.character(x)) {
+    return(list())
+  }
+  if (is.numeric(x)) {
+    return(list(x))
+  }
+  if (identical(x$class_name, "__keras_tensor__")) {
+    return(keras_tensors(x))
+  }
+  if (!is.null(x$args)) {
+    operands <- x$kwargs[c("x1", "x2")]
+    return(do.call(c, c(lapply(x$args, keras_arguments), lapply(unname(operands), keras_arguments),
+                        list(keras_tensors(x$kwargs[setdiff(names(x$kwargs), c("x1", "x2"))])))))
+  }
+  if (is.list(x) && length(x) >= 3L && is.character(x[[1L]])) {
+    constant <- x[[1L]] == "_CONSTANT_VALUE"
+    others <- if (length(x) > 3L) x[[4L]]
+    return(c(if (constant) list(keras_array(x[[3L]])) else keras_tensors(x[1:3]),
+             keras_arguments(others$y), keras_tensors(others[setdiff(names(others), "y")])))
+  }
+  if (length(keras_tensors(x))) do.call(c, lapply(x, keras_arguments)) else list(keras_array(x))
 }
 
 #' Translate a model, or one that is nested in it
@@ -146,28 +199,34 @@ keras_expand <- function(config, x, at) {
     return(x)
   }
   paths <- keras_paths(layers)
-  ids <- function(tensors) {
-    vapply(tensors, \(id) paste(id[[1L]], id[[2L]], id[[3L]], sep = "\r"), "")
-  }
+  id <- function(tensor) paste(unlist(tensor), collapse = "\r")
+  ids <- function(tensors) vapply(tensors, id, "")
   values <- list()
   values[ids(keras_tensors(config$config$input_layers))] <- x
+  # The calls of a layer are counted from 0, but in Keras 2 those of most nested models from 1.
+  used <- keras_tensors(c(lapply(layers, `[[`, "inbound_nodes"), list(config$config$output_layers)))
+  nodes <- split(vapply(used, `[[`, 0, "node"), vapply(used, `[[`, "", "layer"))
   # One call of a layer each; those of shared layers may have to wait for later ones.
   calls <- do.call(c, lapply(layers, function(layer) {
-    nodes <- layer$inbound_nodes
-    lapply(seq_along(nodes), function(i) {
-      list(layer = layer, node = i - 1L, from = ids(keras_tensors(nodes[[i]])))
-    })
+    is_operation <- startsWith(layer$class_name, "ops.")
+    first <- min(nodes[[layer$name]], Inf)
+    Map(function(node, i) {
+      takes <- lapply(keras_arguments(node), \(x) if (is.list(x)) id(x) else if (is_operation) x)
+      if (is_operation) layer$config <- c(layer$config, keras_settings(node))
+      list(layer = layer, node = first + i - 1L, takes = Filter(Negate(is.null), takes))
+    }, layer$inbound_nodes, seq_along(layer$inbound_nodes))
   }))
   while (length(calls)) {
     ready <- FALSE
     for (i in seq_along(calls)) {
-      call <- calls[[i]]
-      if (!all(call$from %in% names(values))) next
+      layer <- calls[[i]]$layer
+      takes <- calls[[i]]$takes
+      is_tensor <- vapply(takes, is.character, NA)
+      if (!all(takes[is_tensor] %in% names(values))) next
       ready[i] <- TRUE
-      if (call$layer$class_name == "InputLayer") next
-      y <- keras_apply(call$layer, unname(values[call$from]), at, paths[[call$layer$name]])
-      names <- paste(call$layer$name, call$node, seq_along(y) - 1L, sep = "\r")
-      values[names] <- y
+      takes[is_tensor] <- values[unlist(takes[is_tensor])]
+      y <- keras_apply(layer, takes, at, paths[[layer$name]])
+      values[paste(layer$name, calls[[i]]$node, seq_along(y) - 1L, sep = "\r")] <- y
     }
     ready <- which(ready %in% TRUE)
     if (length(ready) == 0L) {
@@ -182,9 +241,7 @@ keras_classes <- function(layers) vapply(layers, `[[`, "", "class_name")
 
 # Where a .keras file keeps the weights of each layer: by class, numbered in order.
 keras_paths <- function(layers) {
-  snake <- gsub("([a-z])([A-Z])", "\\1_\\2", gsub("(.)([A-Z][a-z0-9]+)", "\\1_\\2",
-                                                  gsub("\\W+", "", keras_classes(layers))))
-  snake <- tolower(snake)
+  snake <- keras_snake_case(keras_classes(layers))
   before <- vapply(seq_along(snake), \(i) sum(snake[seq_len(i - 1L)] == snake[i]), 0)
   paths <- paste0(snake, ifelse(before > 0, paste0("_", before), ""))
   rlang::set_names(as.list(paths), vapply(layers, `[[`, "", "name"))
@@ -198,84 +255,83 @@ keras_apply <- function(layer, x, at, path) {
     return(keras_expand(layer, x, at))
   }
   at$config <- layer$config
-  format <- at$config$data_format
-  if (layer$class_name %in% keras_spatial() && !is.null(format)) {
-    at$last <- format == "channels_last"
-  }
   list(keras_layers[[layer$class_name]]$make(at, x))
 }
 
 # ---- what layers are made of ----
 
-# The arrays of a layer.
-keras_weights <- function(at, n = NULL) {
-  w <- at$weights(at$names, at$path)
-  if (length(w) < (n %||% 1L)) {
-    keras_refuse(at, x = "It has {length(w)} array{?s} of weights, needed are {n %||% 1L}.",
-                 i = "A model must be built: call it on data or fit it first.")
+# The arrays of a layer, of which there must be `n`.
+keras_weights <- function(at, n) {
+  w <- unname(at$weights(at$names, at$path))
+  if (!length(w) %in% n) {
+    keras_refuse(at, x = "It has {length(w)} array{?s} of weights, needed {?is/are} {n[1L]}.",
+                 i = if (length(w) < n[1L]) {
+                   "A model must be built: call it on data or fit it first."
+                 })
   }
   w
 }
 
 # Adds a layer of ours, under the name of theirs.
 keras_add <- function(at, layer, x, rank = x[[1L]]$rank) {
+  if (length(x) != 1L && !layer$type %in% merging_types) {
+    keras_refuse(at, x = "It is called on {length(x)} tensors; supported is 1.")
+  }
   at$net$add(c(layer, list(name = paste(at$names, collapse = "/"))), x, rank)
 }
 
-# Our number of an axis of Keras' (0 is the batch) among `rank` others: channels come first here.
-keras_axis <- function(at, axis, rank) {
+# Axes of Keras (0 is the batch) among `rank` others, counted from the front.
+keras_counted <- function(axis, rank) {
   axis <- as.integer(unlist(axis))
-  axis <- ifelse(axis < 0L, rank + 1L + axis, axis)
+  ifelse(axis < 0L, rank + 1L + axis, axis)
+}
+
+# Our numbers of them: channels come first here, and the batch is 1.
+keras_axis <- function(at, axis, rank) {
+  axis <- keras_counted(axis, rank)
   if (at$last && rank > 1L) ifelse(axis == rank, 2L, axis + 2L) else axis + 1L
 }
 
-# Does `make(x)` where Keras' last axis, `features`, is the channel axis.
-keras_on_features <- function(at, x, make) {
-  rank <- x[[1L]]$rank
-  if (at$last || rank == 1L) {
-    return(make(x))
+# The axis that a layer names, of which there must be one.
+keras_one_axis <- function(at, rank, axis = at$config$axis) {
+  axis <- keras_axis(at, axis %||% -1L, rank)
+  if (length(axis) != 1L) {
+    keras_refuse(at, x = "It works on the axes {unlist(at$config$axis)}; supported is one of them.")
   }
-  others <- seq_len(rank - 1L)
-  front <- keras_add(at, list(type = "Permute", axes = c(rank + 1L, others + 1L)), x)
-  back <- list(type = "Permute", axes = c(others + 2L, 2L))
-  keras_add(at, back, list(make(list(front))))
+  axis
 }
 
-# The same for the axis that the layer names, which must be that of channels or the last one.
-keras_on_channels <- function(at, x, make) {
-  rank <- x[[1L]]$rank
-  axis <- keras_axis(at, at$config$axis %||% -1L, rank)
-  if (identical(axis, 2L)) {
+# Does `make(x)` where an axis of ours is that of channels.
+keras_on_axis <- function(at, x, axis, make) {
+  if (axis == 2L) {
     return(make(x))
   }
-  if (!identical(axis, rank + 1L)) {
-    keras_refuse(at, x = "It works on axis {unlist(at$config$axis)}.",
-                 i = "Supported are the axis of channels and the last one.")
-  }
-  keras_on_features(at, x, make)
+  axes <- c(axis, setdiff(seq_len(x[[1L]]$rank) + 1L, axis))
+  front <- keras_add(at, list(type = "Permute", axes = axes), x)
+  keras_add(at, list(type = "Permute", axes = order(axes) + 1L), list(make(list(front))))
 }
 
 # A function of Keras, given by name or as an object, as fields of ours.
 keras_activation <- function(at, given = at$config$activation, rank = 1L) {
+  name <- given %||% "linear"
+  found <- NULL
   if (is.list(given)) {
-    layer <- keras_activation_layers[[given$class_name]]
-    name <- if (is.character(given$config)) given$config else given$config$name
-    if (is.null(layer)) given <- name %||% given$class_name
+    name <- given$class_name %||% "a function of your own"
+    if (name %in% names(keras_activation_layers)) {
+      found <- keras_activation_layers[[name]](given$config)
+    } else if (is.character(given$config)) {
+      name <- given$config
+    }
   }
-  found <- if (is.list(given)) {
-    layer(given$config)
-  } else if (identical(given, "hard_sigmoid") && at$keras2) {
-    list("hard_sigmoid", slope = 0.2)
-  } else {
-    keras_functions[[given %||% "linear"]]
-  }
+  found <- found %||%
+    if (name == "hard_sigmoid" && at$keras2) list(name, slope = 0.2) else keras_functions[[name]]
   if (is.null(found)) {
-    keras_refuse(at, x = "Its activation {.val {given}} is not supported.",
+    keras_refuse(at, x = "Its activation {.val {name}} is not supported.",
                  i = "Supported are {.val {names(keras_functions)}}.")
   }
   args <- found[-1L]
   if (found[[1L]] %in% c("softmax", "log_softmax") && rank > 1L) {
-    args <- list(dim = keras_axis(at, args$axis %||% -1L, rank))
+    args <- list(dim = keras_one_axis(at, rank, args$axis))
   }
   args$axis <- NULL
   list(name = found[[1L]], args = args)
@@ -299,26 +355,70 @@ keras_functions <- list(
   tanh_shrink = list("tanh_shrink")
 )
 
-# Layers that are a function with parameters, from their configuration.
+# Layers and operations that are a function with parameters, from their configuration.
 keras_activation_layers <- list(
   ReLU = function(config) {
     Filter(Negate(is.null), list(
-      "relu", negative_slope = as_number(config$negative_slope),
-      threshold = as_number(config$threshold), max_value = as_number(config$max_value)
+      "relu", negative_slope = keras_array(config$negative_slope),
+      threshold = keras_array(config$threshold), max_value = keras_array(config$max_value)
     ))
   },
   LeakyReLU = function(config) {
-    list("leaky_relu", negative_slope = as_number(config$negative_slope %||% config$alpha) %||% 0.3)
+    slope <- keras_array(config$negative_slope %||% config$alpha)
+    list("leaky_relu", negative_slope = slope %||% 0.3)
   },
-  ELU = function(config) list("elu", alpha = as_number(config$alpha) %||% 1),
-  ThresholdedReLU = function(config) list("relu", threshold = as_number(config$theta) %||% 1),
-  Softmax = function(config) list("softmax", axis = config$axis)
+  ELU = function(config) list("elu", alpha = keras_array(config$alpha) %||% 1),
+  ThresholdedReLU = function(config) list("relu", threshold = keras_array(config$theta) %||% 1),
+  Softmax = function(config) list("softmax", axis = config$axis),
+  ops.log_softmax = function(config) list("log_softmax", axis = config$axis),
+  ops.gelu = function(config) list(if (isTRUE(config$approximate)) "gelu_tanh" else "gelu"),
+  ops.celu = function(config) list("celu", alpha = keras_array(config$alpha) %||% 1),
+  ops.leaky_relu = function(config) {
+    slope <- keras_array(config$negative_slope %||% config$alpha)
+    list("leaky_relu", negative_slope = slope %||% 0.2)
+  },
+  ops.hard_shrink = function(config) list("hard_shrink", lambd = keras_array(config$threshold)),
+  ops.soft_shrink = function(config) list("soft_shrink", lambd = keras_array(config$threshold)),
+  ops.squareplus = function(config) list("squareplus", b = keras_array(config$b)),
+  ops.clip = function(config) {
+    list("hard_tanh", min_val = keras_array(config$x_min %||% config$clip_value_min),
+         max_val = keras_array(config$x_max %||% config$clip_value_max))
+  },
+  ops.exp = function(config) list("exponential")
+)
+keras_activation_layers <- c(
+  keras_activation_layers,
+  with(keras_activation_layers, list(
+    ops.softmax = Softmax, ops.re_lu = ReLU, ops.elu = ELU, ops.clip_by_value = ops.clip
+  )),
+  # Those without parameters.
+  Map(function(name) {
+    function(config) {
+      others <- setdiff(names(config), c("name", "trainable", "dtype", "function"))
+      if (length(others) == 0L) keras_functions[[name]]
+    }
+  }, c(
+    ops.relu = "relu", ops.relu6 = "relu6", ops.tanh = "tanh", ops.sigmoid = "sigmoid",
+    ops.softplus = "softplus", ops.softsign = "softsign", ops.selu = "selu", ops.silu = "silu",
+    ops.mish = "mish", ops.hard_sigmoid = "hard_sigmoid", ops.hard_silu = "hard_silu",
+    ops.hard_tanh = "hard_tanh", ops.log_sigmoid = "log_sigmoid", ops.tanh_shrink = "tanh_shrink"
+  ))
 )
 
-# Numbers that some versions write as arrays.
-as_number <- function(x) {
-  if (is.list(x)) x <- x$config$value %||% x$value %||% x
-  if (length(x)) as.double(unlist(x))
+# Numbers: one, or an array as the list of its rows, also within an object.
+keras_array <- function(x) {
+  if (!is.null(names(x))) x <- x$config$value %||% x$value
+  if (is.null(x)) {
+    return(NULL)
+  }
+  shape <- integer()
+  rows <- x
+  while (is.list(rows) && length(rows)) {
+    shape <- c(shape, length(rows))
+    rows <- rows[[1L]]
+  }
+  values <- as.double(unlist(x))
+  if (length(shape) > 1L) aperm(array(values, rev(shape))) else values
 }
 
 # `margins` of a layer: one number, (before, after), or a pair an axis.
@@ -334,7 +434,7 @@ keras_dense <- function(at, x) {
   w <- keras_weights(at, 1L + isTRUE(at$config$use_bias))
   rank <- x[[1L]]$rank
   if (rank > 3L) keras_refuse(at, x = "Its input has {rank} axes; supported are 1 to 3.")
-  keras_on_features(at, x, function(x) {
+  keras_on_axis(at, x, keras_axis(at, -1L, rank), function(x) {
     # With other axes: a convolution with a kernel of one cell.
     at$last <- TRUE
     ones <- rep(1L, rank - 1L)
@@ -359,7 +459,7 @@ keras_padding <- function(at, kernel, dilation) {
   )
 }
 
-keras_numbers <- function(x, default = 1L) as.integer(unlist(x %||% default))
+keras_counts <- function(x, default = 1L) as.integer(unlist(x %||% default))
 
 keras_conv <- function(d) {
   force(d)
@@ -371,10 +471,10 @@ keras_conv <- function(d) {
 }
 
 keras_convolve <- function(at, x, d, weight, bias, groups, activation = NULL) {
-  dilation <- keras_numbers(at$config$dilation_rate)
+  dilation <- keras_counts(at$config$dilation_rate)
   layer <- list(
     type = c("Conv1D", "Conv2D")[d], weight = weight, bias = bias, groups = groups,
-    stride = keras_numbers(at$config$strides), dilation = dilation,
+    stride = keras_counts(at$config$strides), dilation = dilation,
     padding = keras_padding(at, dim(weight)[-(1:2)], dilation)
   )
   activation <- activation %||% keras_activation(at, rank = d + 1L)
@@ -414,10 +514,10 @@ keras_conv_transpose <- function(d) {
   force(d)
   function(at, x) {
     w <- keras_weights(at, 1L + isTRUE(at$config$use_bias))
-    stride <- rep_len(keras_numbers(at$config$strides), d)
-    dilation <- rep_len(keras_numbers(at$config$dilation_rate), d)
+    stride <- rep_len(keras_counts(at$config$strides), d)
+    dilation <- rep_len(keras_counts(at$config$dilation_rate), d)
     reach <- dilation * (dim(w[[1L]])[seq_len(d)] - 1L) + 1L
-    more <- if (is.null(at$config$output_padding)) NA else keras_numbers(at$config$output_padding)
+    more <- if (is.null(at$config$output_padding)) NA else keras_counts(at$config$output_padding)
     more <- rep_len(more, d)
     # Cells to take away from the full result, at both ends together; fewer than none are added.
     surplus <- if (at$config$padding == "same") {
@@ -441,14 +541,19 @@ keras_pool <- function(kind, d) {
   force(d)
   function(at, x) {
     layer <- list(
-      type = sprintf("%sPooling%dD", kind, d), kernel_size = keras_numbers(at$config$pool_size),
-      strides = keras_numbers(at$config$strides, at$config$pool_size),
+      type = sprintf("%sPooling%dD", kind, d), kernel_size = keras_counts(at$config$pool_size),
+      strides = keras_counts(at$config$strides, at$config$pool_size),
       padding = keras_padding(at, 1L, 1L)
     )
     # Keras takes the mean of cells of the input alone.
     if (kind == "Average") layer$count_include_pad <- FALSE
     keras_add(at, layer, x)
   }
+}
+
+# Adds axes of extent 1 to a single one.
+keras_flat_reshape <- function(target) {
+  list(type = "Reshape", target = target, order = "channels_first")
 }
 
 keras_global_pool <- function(method) {
@@ -459,8 +564,7 @@ keras_global_pool <- function(method) {
     if (!isTRUE(at$config$keepdims)) {
       return(y)
     }
-    keras_add(at, list(type = "Reshape", target = c(-1L, rep(1L, rank - 1L)),
-                       order = "channels_first"), list(y), rank)
+    keras_add(at, keras_flat_reshape(c(-1L, rep(1L, rank - 1L))), list(y), rank)
   }
 }
 
@@ -472,9 +576,9 @@ keras_batch_norm <- function(at, x) {
   layer <- list(
     type = "BatchNorm", gamma = if (scale) w[[1L]] else rep(1, n),
     beta = if (center) w[[1L + scale]] else rep(0, n), run_mean = w[[1L + scale + center]],
-    run_var = w[[2L + scale + center]], eps = as_number(at$config$epsilon) %||% 1e-3
+    run_var = w[[2L + scale + center]], eps = keras_array(at$config$epsilon) %||% 1e-3
   )
-  keras_on_channels(at, x, function(x) keras_add(at, layer, x))
+  keras_on_axis(at, x, keras_one_axis(at, x[[1L]]$rank), function(x) keras_add(at, layer, x))
 }
 
 # gamma and beta, as far as there are any.
@@ -489,16 +593,22 @@ keras_layer_norm <- function(at, x) {
   if (isTRUE(at$config$rms_scaling)) {
     keras_refuse(at, x = "{.code rms_scaling = TRUE} is not supported.")
   }
-  axes <- keras_axis(at, at$config$axis %||% -1L, x[[1L]]$rank)
+  # Weights of several axes have these in the order of the tensor's, whatever the extents say.
+  rank <- x[[1L]]$rank
+  counted <- keras_counted(at$config$axis %||% -1L, rank)
+  axes <- keras_axis(at, sort(counted), rank)
   w <- lapply(keras_scale_and_center(at), function(w) {
-    if (length(axes) > 1L && !is.null(w)) permute_axes(w, order(axes)) else w
+    if (length(axes) == 1L || is.null(w)) {
+      return(w)
+    }
+    permute_axes(reshape_rows(w, dim(w)[order(counted)]), order(axes))
   })
-  keras_add(at, c(list(type = "LayerNorm", axes = axes), w,
-                  list(eps = as_number(at$config$epsilon) %||% 1e-3)), x)
+  keras_add(at, c(list(type = "LayerNorm", axes = sort(axes)), w,
+                  list(eps = keras_array(at$config$epsilon) %||% 1e-3)), x)
 }
 
 keras_group_norm <- function(at, x) {
-  eps <- as_number(at$config$epsilon) %||% 1e-3
+  eps <- keras_array(at$config$epsilon) %||% 1e-3
   groups <- at$config$groups %||% 32L
   layer <- c(keras_scale_and_center(at), list(eps = eps))
   type <- if (groups == -1L) {
@@ -506,45 +616,57 @@ keras_group_norm <- function(at, x) {
   } else {
     list(type = "GroupNorm", num_groups = as.integer(groups))
   }
-  keras_on_channels(at, x, function(x) keras_add(at, c(type, layer), x))
+  axis <- keras_one_axis(at, x[[1L]]$rank)
+  keras_on_axis(at, x, axis, function(x) keras_add(at, c(type, layer), x))
 }
 
-# y = scale * x + shift; several values vary along the axes given.
-keras_affine <- function(at, x, scale, shift, axes = -1L) {
+# y = scale * x + shift, both of one value or stretched over x as Keras does it: from its last axis.
+keras_affine <- function(at, x, scale = 1, shift = 0) {
   rank <- x[[1L]]$rank
-  axes <- keras_axis(at, axes, rank) - 1L
   spread <- function(values) {
-    if (length(values) <= 1L) {
-      return(values)
+    shape <- dim(values) %||% length(values)
+    if (prod(shape) == 1) {
+      return(as.vector(values))
     }
-    # The order of axes as Keras has them is that of `axes`.
-    if (length(axes) > 1L) values <- aperm(values, order(axes))
-    shape <- rep(1L, rank)
-    shape[sort(axes)] <- if (length(axes) > 1L) dim(values) else length(values)
-    array(values, shape)
+    if (length(shape) > rank && shape[1L] == 1L) shape <- shape[-1L]
+    if (length(shape) > rank) {
+      keras_refuse(at, x = "Its numbers have {length(shape)} axes, its input has {rank}.")
+    }
+    values <- array(values, c(rep(1L, rank - length(shape)), shape))
+    if (at$last && rank > 1L) aperm(values, c(rank, seq_len(rank - 1L))) else values
   }
   keras_add(at, list(type = "Scale", scale = spread(scale), shift = spread(shift)), x)
 }
 
 keras_normalization <- function(at, x) {
-  axes <- unlist(at$config$axis %||% -1L)
-  mean <- as_number(at$config$mean)
-  variance <- as_number(at$config$variance)
-  if (is.null(mean)) {
-    w <- lapply(keras_weights(at, 2L)[1:2], function(w) drop(as.array(w)))
-    mean <- w[[1L]]
-    variance <- w[[2L]]
-  }
-  sd <- pmax(sqrt(variance), 1e-7)
-  if (isTRUE(at$config$invert)) {
-    keras_affine(at, x, sd, mean, axes)
+  moments <- if (is.null(at$config$mean)) {
+    # Besides them, a count. The axes are in the order of the tensor's.
+    rank <- x[[1L]]$rank
+    axes <- sort(keras_counted(at$config$axis, rank))
+    lapply(keras_weights(at, 3:2)[1:2], function(w) {
+      shape <- rep(1L, rank)
+      shape[axes] <- dim(w)
+      array(as.array(w), shape)
+    })
   } else {
-    keras_affine(at, x, 1 / sd, -mean / sd, axes)
+    lapply(at$config[c("mean", "variance")], keras_array)
+  }
+  mean <- moments[[1L]]
+  sd <- pmax(sqrt(moments[[2L]]), 1e-7)
+  if (isTRUE(at$config$invert)) {
+    keras_affine(at, x, sd, mean)
+  } else {
+    keras_affine(at, x, 1 / sd, -mean / sd)
   }
 }
 
 keras_rescaling <- function(at, x) {
-  keras_affine(at, x, as_number(at$config$scale) %||% 1, as_number(at$config$offset) %||% 0)
+  keras_affine(at, x, keras_array(at$config$scale) %||% 1, keras_array(at$config$offset) %||% 0)
+}
+
+# A factor for each channel.
+keras_layer_scale <- function(at, x) {
+  keras_affine(at, x, as.vector(as.array(keras_weights(at, 1L)[[1L]])))
 }
 
 keras_flatten <- function(at, x) {
@@ -556,7 +678,7 @@ keras_flatten <- function(at, x) {
 }
 
 keras_reshape <- function(at, x) {
-  target <- keras_numbers(at$config$target_shape)
+  target <- keras_counts(at$config$target_shape)
   n <- length(target)
   if (at$last && n > 1L) target <- target[c(n, seq_len(n - 1L))]
   order <- if (at$last) "channels_last" else "channels_first"
@@ -600,39 +722,49 @@ keras_upsample <- function(d) {
                    i = 'Supported is "nearest".')
     }
     keras_add(at, list(type = c("Upsampling1D", "Upsampling2D")[d],
-                       size = keras_numbers(at$config$size)), x)
+                       size = keras_counts(at$config$size)), x)
   }
 }
 
 keras_concatenate <- function(at, x) {
   axis <- keras_axis(at, at$config$axis %||% -1L, x[[1L]]$rank)
-  keras_add(at, list(type = "Concatenate", axis = axis), x)
+  if (length(x) == 1L) x[[1L]] else keras_add(at, list(type = "Concatenate", axis = axis), x)
 }
 
-keras_merge <- function(type) {
-  force(type)
-  function(at, x) keras_add(at, list(type = type), x)
+# A layer on several tensors. Those without axes but channels are stretched over the others.
+keras_merge <- function(make) {
+  force(make)
+  function(at, x) {
+    ranks <- vapply(x, `[[`, 0L, "rank")
+    rank <- max(ranks)
+    x[ranks == 1L] <- lapply(x[ranks == 1L], function(value) {
+      target <- rep(1L, rank)
+      target[keras_axis(at, -1L, rank) - 1L] <- -1L
+      if (rank == 1L) value else keras_add(at, keras_flat_reshape(target), list(value), rank)
+    })
+    if (!all(ranks %in% c(1L, rank))) {
+      keras_refuse(at, x = "Its inputs have {ranks} axes; supported are equal numbers.")
+    }
+    if (length(x) == 1L) x[[1L]] else make(at, x)
+  }
 }
 
-keras_subtract <- function(at, x) {
-  minus <- keras_add(at, list(type = "Scale", scale = -1), x[2L])
-  keras_add(at, list(type = "Add"), list(x[[1L]], minus))
-}
+keras_sum <- function(at, x) keras_add(at, list(type = "Add"), x)
+keras_product <- function(at, x) keras_add(at, list(type = "Multiply"), x)
+keras_average <- function(at, x) keras_affine(at, list(keras_sum(at, x)), 1 / length(x))
 
-keras_average <- function(at, x) {
-  sum <- keras_add(at, list(type = "Add"), x)
-  keras_add(at, list(type = "Scale", scale = 1 / length(x)), list(sum))
+keras_scaled_residual <- function(at, x) {
+  keras_sum(at, list(x[[1L]], keras_affine(at, x[2L], keras_array(at$config$scale))))
 }
 
 # max(a, b) = a + relu(b - a) and min(a, b) = a - relu(a - b).
 keras_extreme <- function(sign) {
   force(sign)
   function(at, x) {
-    scaled <- function(value, by) keras_add(at, list(type = "Scale", scale = by), list(value))
     Reduce(function(a, b) {
-      apart <- keras_add(at, list(type = "Add"), list(scaled(b, sign), scaled(a, -sign)))
+      apart <- keras_minus(at, if (sign > 0) list(b, a) else list(a, b))
       more <- keras_add(at, list(type = "Activation", act_name = "relu"), list(apart))
-      keras_add(at, list(type = "Add"), list(a, scaled(more, sign)))
+      (if (sign > 0) keras_plus else keras_minus)(at, list(a, more))
     }, x)
   }
 }
@@ -646,7 +778,7 @@ keras_function_layer <- function(at, x) {
 }
 
 keras_prelu <- function(at, x) {
-  w <- as.array(keras_weights(at)[[1L]])
+  w <- as.array(keras_weights(at, 1L)[[1L]])
   # The extents are those of the input without the batch, in Keras' layout, or 1.
   if (at$last && length(dim(w)) > 1L) {
     rank <- length(dim(w))
@@ -655,9 +787,63 @@ keras_prelu <- function(at, x) {
   keras_add(at, list(type = "PReLU", weight = w), x)
 }
 
+keras_repeat <- function(at, x) {
+  column <- keras_add(at, keras_flat_reshape(c(-1L, 1L)), x, rank = 2L)
+  rows <- keras_add(at, list(type = "Upsampling1D", size = keras_counts(at$config$n)), list(column))
+  if (at$last) rows else keras_add(at, list(type = "Permute", axes = 3:2), list(rows))
+}
+
+# The mean over all axes but that of channels.
+keras_mean <- function(at, x) {
+  rank <- x[[1L]]$rank
+  axes <- keras_axis(at, at$config$axis, rank)
+  if (rank == 1L || !setequal(axes, setdiff(seq_len(rank) + 1L, 2L))) {
+    keras_refuse(at, x = "It works on the axes {unlist(at$config$axis)}.",
+                 i = "Supported are all but those of the batch and the channels.")
+  }
+  keras_global_pool("average")(at, x)
+}
+
 keras_skip <- function(at, x) keras_add(at, list(type = "Skipping"), x)
 
-# The layers of Keras: what they become (for the documentation), how, whether they have channels.
+# ---- operations on tensors; operands are tensors (lists) or numbers ----
+
+# An operation on two operands.
+keras_binary <- function(make) {
+  force(make)
+  function(at, x) {
+    if (length(x) != 2L) keras_refuse(at, x = "It has {length(x)} operand{?s} instead of 2.")
+    make(at, x)
+  }
+}
+
+keras_plus <- function(at, x) {
+  number <- Filter(is.numeric, x)
+  if (length(number) == 0L) return(keras_sum(at, x))
+  keras_affine(at, Filter(is.list, x), shift = number[[1L]])
+}
+
+keras_times <- function(at, x) {
+  number <- Filter(is.numeric, x)
+  if (length(number) == 0L) return(keras_product(at, x))
+  keras_affine(at, Filter(is.list, x), number[[1L]])
+}
+
+keras_negative <- function(at, x) {
+  if (is.numeric(x[[1L]])) -x[[1L]] else keras_affine(at, x, -1)
+}
+keras_minus <- function(at, x) keras_plus(at, list(x[[1L]], keras_negative(at, x[2L])))
+
+keras_over <- function(at, x) {
+  if (!is.numeric(x[[2L]]) || any(x[[2L]] == 0)) {
+    keras_refuse(at, x = "It divides by {if (is.list(x[[2L]])) 'a tensor' else 0}.",
+                 i = "Supported are numbers other than 0.")
+  }
+  keras_times(at, list(x[[1L]], 1 / x[[2L]]))
+}
+
+# The layers of Keras: what they become (for the documentation), how, and whether they have
+# channels.
 keras_row <- function(to, make, spatial = FALSE) list(to = to, make = make, spatial = spatial)
 
 keras_layers <- c(
@@ -694,13 +880,30 @@ keras_layers <- c(
     Reshape = keras_row("Reshape", keras_reshape),
     Permute = keras_row("Permute", keras_permute),
     Concatenate = keras_row("Concatenate", keras_concatenate),
-    Add = keras_row("Add", keras_merge("Add")),
-    Subtract = keras_row("Scale, Add", keras_subtract),
-    Average = keras_row("Add, Scale", keras_average),
-    Multiply = keras_row("Multiply", keras_merge("Multiply")),
-    Maximum = keras_row("Add, Activation, Scale", keras_extreme(1)),
-    Minimum = keras_row("Add, Activation, Scale", keras_extreme(-1)),
-    PReLU = keras_row("PReLU", keras_prelu)
+    RepeatVector = keras_row("Upsampling1D", keras_repeat),
+    Add = keras_row("Add", keras_merge(keras_sum)),
+    Subtract = keras_row("Scale, Add", keras_merge(keras_binary(keras_minus))),
+    Average = keras_row("Add, Scale", keras_merge(keras_average)),
+    Multiply = keras_row("Multiply", keras_merge(keras_product)),
+    Maximum = keras_row("Add, Activation, Scale", keras_merge(keras_extreme(1))),
+    Minimum = keras_row("Add, Activation, Scale", keras_merge(keras_extreme(-1))),
+    PReLU = keras_row("PReLU", keras_prelu),
+    # Of keras.applications.
+    LayerScale = keras_row("Scale", keras_layer_scale),
+    CustomScaleLayer = keras_row("Add, Scale", keras_scaled_residual),
+    ops.add = keras_row("Add, Scale", keras_binary(keras_plus)),
+    ops.subtract = keras_row("Add, Scale", keras_binary(keras_minus)),
+    ops.multiply = keras_row("Multiply, Scale", keras_binary(keras_times)),
+    ops.divide = keras_row("Scale", keras_binary(keras_over)),
+    ops.true_divide = keras_row("Scale", keras_binary(keras_over)),
+    ops.truediv = keras_row("Scale", keras_binary(keras_over)),
+    ops.negative = keras_row("Scale", keras_negative),
+    ops.maximum = keras_row("Add, Activation, Scale", keras_binary(keras_extreme(1))),
+    ops.minimum = keras_row("Add, Activation, Scale", keras_binary(keras_extreme(-1))),
+    ops.concatenate = keras_row("Concatenate", keras_concatenate),
+    ops.concat = keras_row("Concatenate", keras_concatenate),
+    ops.mean = keras_row("GlobalPooling", keras_mean),
+    ops.reduce_mean = keras_row("GlobalPooling", keras_mean)
   ),
   sapply(c("Activation", names(keras_activation_layers)), function(name) {
     keras_row("Activation", keras_function_layer)
@@ -708,8 +911,8 @@ keras_layers <- c(
   # What does nothing once the model is trained.
   sapply(c(
     "InputLayer", "Identity", "Dropout", "SpatialDropout1D", "SpatialDropout2D", "AlphaDropout",
-    "GaussianDropout", "GaussianNoise", "ActivityRegularization", "RandomFlip", "RandomRotation",
-    "RandomZoom", "RandomTranslation", "RandomContrast", "RandomBrightness"
+    "GaussianDropout", "GaussianNoise", "ActivityRegularization", "StochasticDepth", "RandomFlip",
+    "RandomRotation", "RandomZoom", "RandomTranslation", "RandomContrast", "RandomBrightness"
   ), function(name) keras_row("Skipping", keras_skip), simplify = FALSE)
 )
 

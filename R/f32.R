@@ -43,6 +43,9 @@ dim.innsight_f32 <- function(x) x$shape[x$axes]
 #' @export
 as.array.innsight_f32 <- function(x, ...) {
   values <- readBin(x$bytes, "double", prod(x$shape), size = 4L, endian = "little")
+  if (length(x$shape) == 0L) {
+    return(values)
+  }
   values <- array(values, rev(x$shape))
   if (length(x$shape) > 1L) aperm(values, rev(seq_along(x$shape))[x$axes]) else values
 }

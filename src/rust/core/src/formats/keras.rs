@@ -111,8 +111,15 @@ fn groups<'a>(file: &hdf5::File<'a>, weights: &Object) -> Result<Value<'a>> {
         .ok_or_else(|| damaged("the names of the layers (`layer_names`) are missing"))?;
     let groups = order.into_iter().map(|layer| {
         let missing = |name: &str| damaged(format!("{name} of layer {layer} is missing"));
-        let address = layers.get(&layer).ok_or_else(|| missing("the group"))?;
-        let group = file.object(*address)?;
+        // A name with slashes is a path.
+        let mut parts = layer.split('/');
+        let mut address = parts.next().and_then(|part| layers.get(part)).copied();
+        for part in parts {
+            let group = file.object(address.ok_or_else(|| missing("the group"))?)?;
+            let inner = file.members(&group)?.into_iter().find(|(name, _)| name == part);
+            address = inner.map(|(_, address)| address);
+        }
+        let group = file.object(address.ok_or_else(|| missing("the group"))?)?;
         let names = texts(&group, "weight_names").ok_or_else(|| missing("`weight_names`"))?;
         let mut arrays: HashMap<_, _> = file.arrays(&group)?.into_iter().collect();
         let ordered = names.into_iter().map(|name| {
