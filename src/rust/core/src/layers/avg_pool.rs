@@ -1,5 +1,6 @@
 //! Average pooling, local and global.
 
+use burn::tensor::ops::FloatTensor;
 use serde::Deserialize;
 
 use super::windows::{from_plane, plane, shared_out, Margins, Sliding};
@@ -15,7 +16,8 @@ pub struct AveragePooling<const D: usize> {
     kernel_size: Vec<usize>,
     #[serde(default)]
     strides: Vec<usize>,
-    /// The number of windows along every axis; kernel and strides follow from it.
+    /// The number of windows along every axis, which share the input out as torch's adaptive pooling
+    /// does: kernel and strides follow from it.
     #[serde(default)]
     output_size: Vec<usize>,
     padding: Margins,
@@ -29,7 +31,10 @@ impl<const D: usize> Settings for AveragePooling<D> {
         let (channels, input) = plane::<D>(inputs)?;
         let shared = match self.output_size.is_empty() {
             true => None,
-            false => Some(shared_out::<D>(input, &self.output_size)?),
+            false => match shared_out::<D>(input, &self.output_size)? {
+                None => return self.unequal(channels, input, &inputs[0], context),
+                kernel => kernel,
+            },
         };
         let sliding = Sliding::<D> {
             kernel: shared.as_ref().unwrap_or(&self.kernel_size),
@@ -42,6 +47,88 @@ impl<const D: usize> Settings for AveragePooling<D> {
         let output = from_plane::<D>(channels, window.output());
         let mean = WindowMean::new(window, self.count_include_pad, &inputs[0], &output, context)?;
         Ok(vec![Built::affine(mean, output)])
+    }
+}
+
+impl<const D: usize> AveragePooling<D> {
+    /// Windows of unequal extents.
+    fn unequal<B: Kernels>(
+        &self,
+        channels: usize,
+        plane: [usize; 2],
+        input: &[usize],
+        context: &Context<B>,
+    ) -> Result<Vec<Built<B>>> {
+        // The height of a signal stays.
+        let windows = |i: usize| (i + D).checked_sub(2).map_or(plane[i], |k| self.output_size[k]);
+        let windows = [windows(0), windows(1)];
+        let output = from_plane::<D>(channels, windows);
+        let shares =
+            [shares(plane[0], windows[0], context)?, shares(plane[1], windows[1], context)?];
+        let mean =
+            UnequalMean { shares, plane, windows, input: input.to_vec(), output: output.clone() };
+        Ok(vec![Built::affine(mean, output)])
+    }
+}
+
+/// At most so many numbers make the mean along an axis.
+const MAX_SHARES: usize = 1 << 24;
+
+/// The matrix (windows, n) of the means over windows that share n cells out: window `i` reaches from
+/// the cell below `i n / windows` to the one above `(i + 1) n / windows`.
+fn shares<B: Kernels>(n: usize, windows: usize, context: &Context<B>) -> Result<Weights<B>> {
+    if n.checked_mul(windows).is_none_or(|size| size > MAX_SHARES) {
+        return Err(Kind::Model.error(format!("`output_size` = {windows} is too large")));
+    }
+    let mut matrix = vec![0.0; windows * n];
+    for i in 0..windows {
+        let (start, end) = (i * n / windows, ((i + 1) * n).div_ceil(windows));
+        matrix[i * n + start..i * n + end].fill(1.0 / (end - start) as f64);
+    }
+    Ok(Weights::new(Tensor::from_vec::<f64>(matrix, &[windows, n], context.device)))
+}
+
+/// The mean over windows of unequal extents: a product of two matrices, one for each axis.
+struct UnequalMean<B: Kernels> {
+    shares: [Weights<B>; 2],
+    plane: [usize; 2],
+    windows: [usize; 2],
+    input: Shape,
+    output: Shape,
+}
+
+impl<B: Kernels> UnequalMean<B> {
+    /// The planes times the matrix of either axis.
+    fn product(
+        &self,
+        x: Tensor<B>,
+        part: Part,
+        [height, width]: [usize; 2],
+        multiply: fn(FloatTensor<B>, FloatTensor<B>) -> FloatTensor<B>,
+        result: &[usize],
+    ) -> Tensor<B> {
+        let rows = x.rows();
+        let planes = rows * self.input[0];
+        let lines = |x: Tensor<B>, lines: usize, n: usize, axis: usize| {
+            let x = x.reshape(&[planes * lines, n]).into_primitive();
+            let made = multiply(x, self.shares[axis].part(part).into_primitive());
+            let made: Tensor<B> = Tensor::from_primitive(made);
+            let n = made.shape()[1];
+            made.reshape(&[planes, lines, n]).permute(&[0, 2, 1])
+        };
+        let x = lines(x, height, width, 1);
+        let width = x.shape()[1];
+        lines(x, width, height, 0).reshape(&[&[rows], result].concat())
+    }
+}
+
+impl<B: Kernels> Affine<B> for UnequalMean<B> {
+    fn apply(&self, x: &[Tensor<B>], part: Part) -> Tensor<B> {
+        self.product(x[0].clone(), part, self.plane, B::dense, &self.output)
+    }
+
+    fn pullback(&self, s: Tensor<B>, part: Part) -> Vec<Tensor<B>> {
+        vec![self.product(s, part, self.windows, B::dense_pullback, &self.input)]
     }
 }
 

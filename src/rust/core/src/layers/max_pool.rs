@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 use super::avg_pool::{global, WindowMean};
 use super::windows::{from_plane, plane, shared_out, Margins, Sliding};
-use super::{Affine, Built, Context, Selection, Settings, Shape};
-use crate::error::Result;
+use super::{show, Affine, Built, Context, Selection, Settings, Shape};
+use crate::error::{Kind, Result};
 use crate::kernels::{Kernels, Window};
 use crate::tensor::Tensor;
 
@@ -30,7 +30,13 @@ impl<const D: usize> Settings for MaxPooling<D> {
         let (channels, input) = plane::<D>(inputs)?;
         let shared = match self.output_size.is_empty() {
             true => None,
-            false => Some(shared_out::<D>(input, &self.output_size)?),
+            false => Some(shared_out::<D>(input, &self.output_size)?.ok_or_else(|| {
+                Kind::Model.error(format!(
+                    "`output_size` = {:?} must divide the extents of the input {}",
+                    self.output_size,
+                    show(&inputs[0])
+                ))
+            })?),
         };
         let sliding = Sliding::<D> {
             kernel: shared.as_ref().unwrap_or(&self.kernel_size),

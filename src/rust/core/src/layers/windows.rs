@@ -96,16 +96,15 @@ impl<const D: usize> Sliding<'_, D> {
 }
 
 /// Kernel extents, which are the strides as well, of windows that share the plane out among
-/// `output` of them along every axis.
+/// `output` of them along every axis; `None` where they cannot be alike.
 pub(super) fn shared_out<const D: usize>(
     plane: [usize; 2],
     output: &[usize],
-) -> Result<Vec<usize>> {
+) -> Result<Option<Vec<usize>>> {
     check_axes("output_size", output, D)?;
-    let kernel = plane[2 - D..].iter().zip(output).map(|(&n, &windows)| match windows {
-        1.. if n.is_multiple_of(windows) => Ok(n / windows),
-        _ => Err(Kind::Model
-            .error(format!("`output_size` = {windows} must divide the {n} cells of the input"))),
-    });
-    kernel.collect()
+    if output.contains(&0) {
+        return Err(Kind::Model.error("`output_size` must be at least 1"));
+    }
+    let axes = plane[2 - D..].iter().zip(output);
+    Ok(axes.map(|(n, windows)| n.is_multiple_of(*windows).then(|| n / windows)).collect())
 }

@@ -70,7 +70,7 @@ fn scale(random: &mut Random, scale: &[usize], shift: &[usize]) -> Case {
 }
 
 /// Pooling by the number of windows.
-fn adaptive(input: &[usize], name: &str, output: &[usize]) -> Case {
+pub fn adaptive(input: &[usize], name: &str, output: &[usize]) -> Case {
     let mut settings = json!({"output_size": output, "ceil_mode": false});
     settings["padding"] = json!(vec![0; 2 * output.len()]);
     match name.starts_with("Max") {
@@ -143,6 +143,8 @@ pub fn affine(random: &mut Random) -> Vec<Case> {
         scale(random, &[2, 3, 4], &[1, 3, 1]),
         adaptive(&[2, 6], "AveragePooling1D", &[3]),
         adaptive(&[2, 6, 4], "AveragePooling2D", &[2, 4]),
+        adaptive(&[2, 7], "AveragePooling1D", &[3]),
+        adaptive(&[2, 5, 4], "AveragePooling2D", &[3, 6]),
         Case::new(&[&[2, 3, 4]], json!({"GlobalAvgPooling": {}}), vec![]),
         Case::new(&[&[3, 5]], json!({"GlobalAvgPooling": {}}), vec![]),
         Case::new(&[&[2, 3, 2, 2]], json!({"GlobalAvgPooling": {}}), vec![]),

@@ -5,7 +5,7 @@ use innsight_core::layers::{Layer, Pair, Part};
 use innsight_core::tensor::Tensor;
 use serde_json::Value;
 
-use crate::catalogue::{affine_forms, all, conv, conv_transpose, nonlinear, selection};
+use crate::catalogue::{adaptive, affine_forms, all, conv, conv_transpose, nonlinear, selection};
 use crate::{assert_close, build, model, on_every_backend, operands, with_rows, Random};
 
 on_every_backend!(
@@ -19,6 +19,7 @@ on_every_backend!(
     frozen_layers_reproduce_the_layer,
     transposed_convolution,
     padding_modes_of_convolution,
+    means_over_unequal_windows,
 );
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -301,4 +302,17 @@ fn padding_modes_of_convolution<B: Kernels>(device: &B::Device, tolerance: f64) 
             assert_close(mode, &run(&whole), &run(&pieces), tolerance);
         }
     }
+}
+
+/// Three windows share seven cells out as (1 2 3), (3 4 5) and (5 6 7), three share two as (1), (1 2)
+/// and (2): torch.nn.functional.adaptive_avg_pool2d.
+fn means_over_unequal_windows<B: Kernels>(device: &B::Device, tolerance: f64) {
+    let case = adaptive(&[1, 2, 7], "AveragePooling2D", &[3, 3]);
+    let (Layer::Affine(layer), shape) = case.layer::<B>(device) else { unreachable!() };
+    assert_eq!(shape, [1, 3, 3]);
+    let cells = (1..=14).map(f64::from).collect();
+    let x = Tensor::<B>::from_vec::<f64>(cells, &[1, 1, 2, 7], device);
+    let means = layer.apply(&[x], Part::All).into_vec();
+    let wanted = [2.0, 4.0, 6.0, 5.5, 7.5, 9.5, 9.0, 11.0, 13.0];
+    assert_close("means", &means, &wanted, tolerance);
 }

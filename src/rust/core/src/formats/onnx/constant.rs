@@ -14,6 +14,9 @@ use crate::formats::{Array, Data, Value};
 /// Tensors have at most so many axes.
 pub const AXES: usize = 16;
 
+/// At most so many cells of constants are made, beside as many as the file holds.
+pub const CELLS: usize = 1 << 18;
+
 /// Values known when the file is read.
 #[derive(Debug, Clone)]
 pub enum Constant<'a> {

@@ -43,6 +43,7 @@ functions! {
     "Ramp" [x, a, b] => x.max(a).min(b), "hard_tanh"(min_val = -1.0, max_val = 1.0);
     "Thresholded" [x, a] => if x > a { x } else { 0.0 }, "relu"(threshold = 0.0);
     "Softplus" [x] => softplus(x), "softplus"();
+    "ScaledSoftplus" [x, b, t] => if b * x > t { x } else { softplus(b * x) / b }, "softplus"(beta = 1.0, threshold = 20.0);
     "Softsign" [x] => x / (1.0 + x.abs()), "softsign"();
     "Gelu" [x] => 0.5 * x * (1.0 + erf(x / std::f64::consts::SQRT_2)), "gelu"();
     "GeluTanh" [x] => 0.5 * x * (1.0 + (0.797_884_560_802_865_4 * (x + 0.044_715 * x.powi(3))).tanh()), "gelu_tanh"();
@@ -212,23 +213,70 @@ fn activation_of<'a>(
         return None;
     }
     between.sort_unstable();
+    let constants = constants(graph, &between);
     let values: Option<Vec<(f64, f64)>> =
-        grid().map(|x| Some((x, evaluate(graph, &between, source, x)?))).collect();
+        grid(&constants).map(|x| Some((x, evaluate(graph, &between, source, x)?))).collect();
     let values = values?;
+    let is = |function: &Function, arguments: &[f64]| {
+        values.iter().all(|(x, y)| {
+            let wanted = (function.value)(&[&[*x], arguments].concat());
+            (y - wanted).abs() <= 1e-6 * wanted.abs().max(1.0)
+        })
+    };
     FUNCTIONS.iter().find_map(|function| {
         let (_, _, defaults) = function.layer?;
-        let close = values.iter().all(|(x, y)| {
-            let arguments = [&[*x], defaults].concat();
-            let wanted = (function.value)(&arguments);
-            (y - wanted).abs() <= 1e-6 * wanted.abs().max(1.0)
-        });
-        close.then(|| activation(function, defaults)).flatten()
+        let arguments =
+            choices(defaults, &constants).into_iter().find(|args| is(function, args))?;
+        activation(function, &arguments)
     })
 }
 
-/// Where functions are compared: between -10 and 10, and far out.
-fn grid() -> impl Iterator<Item = f64> {
-    (-80..=80).map(|i| f64::from(i) * 0.123).chain([-50.0, -20.5, 20.5, 50.0])
+/// The numbers in the parts of a function and, where there are few, their quotients.
+fn constants(graph: &Graph, parts: &[usize]) -> Vec<f64> {
+    let mut numbers: Vec<f64> = Vec::new();
+    for part in parts {
+        match &graph.nodes[*part].op {
+            Op::Scale { scale, shift } => {
+                numbers.extend([scale, shift].into_iter().flatten().filter_map(|x| x.first()));
+            }
+            Op::Function { arguments, .. } => numbers.extend(arguments.iter().filter_map(|x| {
+                if let Argument::Number(x) = x {
+                    Some(*x)
+                } else {
+                    None
+                }
+            })),
+            _ => {}
+        }
+    }
+    let few = numbers.len() <= FEW;
+    let quotients = numbers.iter().flat_map(|a| numbers.iter().map(move |b| a / b));
+    let quotients: Vec<f64> = quotients.filter(|_| few).collect();
+    let numbers = numbers.into_iter().chain(quotients).map(f64::abs);
+    let mut numbers: Vec<f64> = numbers.filter(|x| *x > 0.0 && *x < 1e3).collect();
+    numbers.sort_unstable_by(f64::total_cmp);
+    numbers.dedup();
+    numbers
+}
+
+/// So many numbers are few.
+const FEW: usize = 6;
+
+/// What the arguments of a function may be: its defaults, or some of the constants.
+fn choices(defaults: &[f64], constants: &[f64]) -> Vec<Vec<f64>> {
+    defaults.iter().fold(vec![vec![]], |choices, default| {
+        let next = |choice: Vec<f64>| {
+            [default].into_iter().chain(constants).map(move |x| [choice.as_slice(), &[*x]].concat())
+        };
+        choices.into_iter().flat_map(next).collect()
+    })
+}
+
+/// Where functions are compared: between -10 and 10, far out, and where their pieces may meet.
+fn grid(constants: &[f64]) -> impl Iterator<Item = f64> + '_ {
+    let even = (-80..=80).map(|i| f64::from(i) * 0.123).chain([-50.0, -20.5, 20.5, 50.0]);
+    let meet = |x: &f64| [-1.001, -0.999, -0.5, 0.5, 0.999, 1.001].map(|factor| factor * x);
+    even.chain(constants.iter().flat_map(meet).filter(|x| x.abs() < 50.0))
 }
 
 /// The value of the last of the parts for one of the source; `None` where it is not finite.

@@ -6,7 +6,7 @@
 
 use ndarray::{ArrayD, IxDyn};
 
-use super::constant::{cells, Constant};
+use super::constant::{cells, Constant, CELLS};
 use super::function;
 use crate::formats::Value;
 
@@ -63,6 +63,9 @@ pub enum Argument {
     /// A constant.
     Number(f64),
 }
+
+/// The arguments of a function of two nodes.
+pub const PAIR: [Argument; 2] = [Argument::Input(0), Argument::Input(1)];
 
 /// The nodes, in an order in which every one comes after its inputs.
 #[derive(Debug, Default)]
@@ -244,7 +247,14 @@ impl<'a> Graph<'a> {
             x.as_ref().is_none_or(|x| x.iter().all(|x| *x == neutral))
         };
         let mut input = base;
-        let before = Some(&self.nodes[base]).filter(|_| merge);
+        let before = Some(&self.nodes[base]).filter(|node| {
+            let Op::Scale { scale: a, shift: b } = &node.op else { return false };
+            // Together they may have many more cells than each of them.
+            let arrays: Vec<_> = [a, b, &scale, &shift].into_iter().flatten().collect();
+            let extent = |axis: usize| arrays.iter().map(|x| x.shape()[axis]).max().unwrap_or(1);
+            let cells: usize = (0..node.shape.len()).map(extent).product();
+            merge && cells <= arrays.iter().map(|x| x.len()).sum::<usize>().max(CELLS)
+        });
         if let Some(Node { op: Op::Scale { scale: a, shift: b }, inputs, .. }) = before {
             // c (a x + b) + d
             let product = |c: &ArrayD<f64>, x: &ArrayD<f64>| broadcast(c, x, |c, x| c * x);
@@ -372,9 +382,8 @@ impl<'a> Graph<'a> {
                         let merge = uses[node.inputs[0]] == 1;
                         new.scaled(inputs[0], scale.clone(), shift.clone(), merge)?
                     }
-                    Op::Function { symbol: "Sub", arguments } if inputs.len() == 2 => {
-                        let minus = new.times(inputs[1], -1.0)?;
-                        new.function("Add", &[inputs[0], minus], arguments.clone())?
+                    Op::Function { symbol, arguments } => {
+                        new.composed(symbol, &inputs, arguments)?
                     }
                     op => new.push(op.clone(), inputs, node.shape.clone())?,
                 }
@@ -382,6 +391,38 @@ impl<'a> Graph<'a> {
             ids[id] = Some(made);
         }
         Ok((new, ids))
+    }
+
+    /// A function as others, where it can be put so.
+    fn composed(
+        &mut self,
+        symbol: &'static str,
+        inputs: &[usize],
+        arguments: &[Argument],
+    ) -> Result<usize> {
+        match (symbol, inputs, arguments) {
+            ("Sub", &[a, b], _) => {
+                let minus = self.times(b, -1.0)?;
+                self.function("Add", &[a, minus], PAIR.to_vec())
+            }
+            ("Max", &[a, b], _) => {
+                let above = self.composed("Sub", &[a, b], arguments)?;
+                let above = self.unary("Relu", above, &[])?;
+                self.function("Add", &[b, above], PAIR.to_vec())
+            }
+            ("Min", &[a, b], _) => {
+                let [a, b] = [self.times(a, -1.0)?, self.times(b, -1.0)?];
+                let max = self.composed("Max", &[a, b], arguments)?;
+                self.times(max, -1.0)
+            }
+            ("Pow", &[x], &[Argument::Input(0), Argument::Number(n)])
+                if n.fract() == 0.0 && (3.0..=8.0).contains(&n) =>
+            {
+                (1..n as usize)
+                    .try_fold(x, |power, _| self.function("Mul", &[power, x], PAIR.to_vec()))
+            }
+            _ => self.function(symbol, inputs, arguments.to_vec()),
+        }
     }
 
     /// Which nodes others need.

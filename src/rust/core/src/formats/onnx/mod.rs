@@ -20,7 +20,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use self::call::{Call, Term};
-use self::constant::{cells, types, Constant};
+use self::constant::{cells, types, Constant, CELLS};
 use self::graph::{Graph, Op};
 use self::proto::{Model, Node, ValueInfo};
 use self::symbol::Int;
@@ -32,9 +32,6 @@ pub use self::ops::OPERATORS;
 
 /// The versions of the operators that can be read.
 pub const OPSETS: std::ops::RangeInclusive<i64> = 7..=21;
-
-/// At most so many cells of constants are computed, beside as many as the file holds.
-const CELLS: usize = 1 << 22;
 
 fn unreadable(what: impl Into<String>) -> Error {
     Kind::File.error(format!("This ONNX file cannot be read: {}", what.into()))
@@ -68,8 +65,10 @@ pub fn read<'a>(bytes: &'a [u8], folder: &Path) -> Result<Value<'a>> {
         .flat_map(|(_, node)| node.inputs.iter().copied())
         .chain(wanted.iter().copied())
         .collect();
+    let mut stored = bytes.len();
     for tensor in file.initializers.iter().filter(|tensor| used.contains(tensor.name)) {
         let constant = Constant::stored(tensor, folder)?;
+        stored += constant.as_ref().map_or(0, |constant| 4 * constant.len());
         terms.insert(tensor.name, constant.map_or(Term::Unknown, |c| Term::Constant(Rc::new(c))));
     }
 
@@ -80,10 +79,15 @@ pub fn read<'a>(bytes: &'a [u8], folder: &Path) -> Result<Value<'a>> {
         .filter(|input| used.contains(input.name) && !terms.contains_key(input.name))
         .collect();
     let rows = rows(&given);
+    let shapes: Vec<Vec<usize>> =
+        given.iter().map(|input| extents(input)).collect::<Result<_>>()?;
+    // The one who uses the network says once for all inputs where the channels are.
+    let last = given
+        .iter()
+        .zip(&shapes)
+        .all(|(input, shape)| shape.len() == 1 || channels_last(input.name, &file.nodes));
     let mut inputs = Vec::new();
-    for input in given {
-        let shape = extents(input)?;
-        let last = !channels_first(input.name, &file.nodes, shape.len() + 1);
+    for (input, shape) in given.into_iter().zip(shapes) {
         let (id, term) = add_input(&mut graph, shape, last)
             .map_err(|e| unreadable(format!("the input '{}' {e}", input.name)))?;
         inputs.push(id);
@@ -91,7 +95,7 @@ pub fn read<'a>(bytes: &'a [u8], folder: &Path) -> Result<Value<'a>> {
     }
 
     let mut problems: Vec<(String, String, String)> = Vec::new();
-    let mut left = CELLS.saturating_add(bytes.len());
+    let mut left = CELLS.saturating_add(stored);
     for (i, node) in file.nodes.iter().enumerate().filter(|(i, _)| needed[*i]) {
         graph.origin = origin(node);
         let inputs: Vec<Option<Term>> = node
@@ -301,7 +305,7 @@ fn add_input<'a>(
     shape: Vec<usize>,
     channels_last: bool,
 ) -> graph::Result<(usize, usize)> {
-    if !channels_last {
+    if !channels_last || shape.len() == 1 {
         let id = graph.push(Op::Input, vec![], shape)?;
         return Ok((id, id));
     }
@@ -313,31 +317,32 @@ fn add_input<'a>(
     Ok((id, graph.permute(id, &order)?))
 }
 
-/// Whether the data come with channels first. They do not where all that an input goes to, but for
-/// operators cell by cell and padding, are transpositions of its last axis to the front.
-fn channels_first(name: &str, nodes: &[Node], rank: usize) -> bool {
+/// Whether the data come with channels last: all that an input goes to, but for operators cell by
+/// cell and padding, are transpositions of its last axis to the front.
+fn channels_last(name: &str, nodes: &[Node]) -> bool {
     const CELLWISE: &[&str] =
         &["Cast", "Identity", "Add", "Sub", "Mul", "Div", "Pad", "Slice", "Unsqueeze", "Squeeze"];
     let mut names: HashSet<&str> = HashSet::from([name]);
     let mut moved = false;
-    for node in nodes.iter().filter(|_| rank > 2) {
+    for node in nodes {
         if !node.inputs.iter().any(|input| names.contains(input)) {
             continue;
         }
         if node.op_type == "Transpose" {
             let perm =
                 node.attributes.iter().find(|a| a.name == "perm").map_or(&[][..], |a| &a.ints.0);
-            if perm.len() < 3 || perm.get(1) != Some(&(perm.len() as i64 - 1)) {
-                return true;
+            let last = perm.len() as i64 - 1;
+            if last < 2 || !perm.iter().copied().eq([0, last].into_iter().chain(1..last)) {
+                return false;
             }
             moved = true;
         } else if CELLWISE.contains(&node.op_type) {
             names.extend(&node.outputs);
         } else if node.op_type != "Shape" {
-            return true;
+            return false;
         }
     }
-    !moved
+    moved
 }
 
 /// The nodes of the outputs; with problems only of those that are known, and all others that lead

@@ -3,10 +3,10 @@
 use ndarray::{ArrayD, IxDyn};
 
 use super::call::{without, Call, Term};
-use super::constant::{numbers, types, Constant};
+use super::constant::{numbers, types, Constant, CELLS};
 use super::fold::{position, shape_of};
 use super::function;
-use super::graph::{axes_field, pick, Argument, Fields, Graph, Op, Result};
+use super::graph::{axes_field, pick, Argument, Fields, Graph, Op, Result, PAIR};
 use super::symbol::Int;
 use super::windows::Windows;
 use crate::formats::Value;
@@ -34,7 +34,7 @@ macro_rules! operators {
 }
 
 operators! {
-    "Abs" => "none alone": |g, c| one(unary(g, c, &[]));
+    "Abs" => "Activation leaky_relu": |g, c| one(g.unary("LeakyRelu", c.node(0)?, &[-1.0]));
     "Add" => "Add, Scale": |g, c| one(sum(g, c, |g, a, b| g.function("Add", &[a, b], PAIR.to_vec())));
     "AveragePool" => "AveragePooling1D, AveragePooling2D": |g, c| one(average_pool(g, c));
     "BatchNormalization" => "BatchNorm": |g, c| one(batch_norm(g, c));
@@ -89,19 +89,19 @@ operators! {
     "Log" => "Activation log_sigmoid, with others": |g, c| one(unary(g, c, &[]));
     "LogSoftmax" => "Activation log_softmax": |g, c| one(softmax(g, c, "log_softmax"));
     "MatMul" => "Dense, Conv1D, Conv2D": |g, c| one(matmul(g, c));
-    "Max" => "Activation relu, hard_tanh": |g, c| one(bounded(g, c, "Max"));
+    "Max" => "Activation relu, hard_tanh; of two: Add": |g, c| one(bounded(g, c, "Max"));
     "MaxPool" => "MaxPooling1D, MaxPooling2D": |g, c| one(max_pool(g, c));
     "Mean" => "Add, Scale": |g, c| {
         let total = sum(g, c, |g, a, b| g.function("Add", &[a, b], PAIR.to_vec()))?;
         one(g.times(total, 1.0 / c.inputs.len() as f64))
     };
-    "Min" => "Activation relu, hard_tanh": |g, c| one(bounded(g, c, "Min"));
+    "Min" => "Activation relu, hard_tanh; of two: Add": |g, c| one(bounded(g, c, "Min"));
     "Mish" => "Activation mish": |g, c| one(unary(g, c, &[]));
     "Mul" => "Multiply, Scale": |g, c| one(mul(g, c));
     "Neg" => "Scale": |g, c| one(c.node(0).and_then(|x| g.times(x, -1.0)));
     "PRelu" => "PReLU": |g, c| one(prelu(g, c));
     "Pad" => "Padding": |g, c| one(pad(g, c));
-    "Pow" => "Activation, with others; squares: Multiply": |g, c| one(pow(g, c));
+    "Pow" => "Multiply": |g, c| one(pow(g, c));
     "Reciprocal" => "Activation, with others": |g, c| {
         one(g.function("Div", &[c.node(0)?], vec![Argument::Number(1.0), Argument::Input(0)]))
     };
@@ -133,7 +133,7 @@ operators! {
         let size = extents.into_iter().try_fold(Int::from(1), Int::mul).ok_or("is too large")?;
         Ok(vec![Term::Constant(Constant::Whole(ArrayD::from_elem(IxDyn(&[]), size)).into())])
     };
-    "Slice" => "Slice": |g, c| one(slice(g, c));
+    "Slice" => "Slice, AveragePooling2D": |g, c| one(slice(g, c));
     "Softmax" => "Activation softmax": |g, c| one(softmax(g, c, "softmax"));
     "Softplus" => "Activation softplus": |g, c| one(unary(g, c, &[]));
     "Softsign" => "Activation softsign": |g, c| one(unary(g, c, &[]));
@@ -155,8 +155,6 @@ operators! {
     "Upsample" => "Upsampling1D, Upsampling2D": |g, c| one(resize(g, c, 1, 2));
     "Where" => "Activation softplus, with others": |g, c| one(function_of(g, c));
 }
-
-const PAIR: [Argument; 2] = [Argument::Input(0), Argument::Input(1)];
 
 fn one<'a>(id: Result<usize>) -> Results<'a> {
     Ok(vec![Term::Node(id?)])
@@ -346,6 +344,9 @@ fn prelu<'a>(graph: &mut Graph<'a>, call: &Call<'_, 'a>) -> Result<usize> {
             let n = slope.len();
             slope.into_shape_with_order(IxDyn(&[n])).map_err(|e| e.to_string())?
         } else {
+            if shape.iter().product::<usize>() > slope.len().saturating_add(CELLS) {
+                return Err("repeats its slopes too often".into());
+            }
             slope.broadcast(IxDyn(&shape)).ok_or("has too many slopes")?.to_owned()
         };
         graph.layer("PReLU", vec![("weight", numbers(weight))], vec![base], shape)
@@ -672,6 +673,9 @@ fn group_norm<'a>(graph: &mut Graph<'a>, call: &Call<'_, 'a>) -> Result<usize> {
         if constant.len() == channels {
             return value(call, i);
         }
+        if channels > CELLS {
+            return Err(format!("has {channels} channels, but {groups} weights"));
+        }
         let values =
             constant.to_real().filter(|x| x.len() == groups).ok_or("has strange weights")?;
         Ok(Value::Numbers(values.iter().flat_map(|x| vec![*x; channels / groups]).collect()))
@@ -769,17 +773,38 @@ fn range(graph: &mut Graph, x: usize, axis: usize, start: usize, end: usize) -> 
     })
 }
 
+/// Every so many-th cell along an axis: the mean over windows of one cell.
+fn every(graph: &mut Graph, x: usize, axis: usize, step: usize) -> Result<usize> {
+    if step == 1 {
+        return Ok(x);
+    }
+    graph.on_axes(x, &[axis], |graph, base, axes| {
+        let mut shape = graph.shape(base).to_vec();
+        let (before, after) = (&shape[..axes[0]], &shape[axes[0] + 1..]);
+        let plane = [before.iter().product(), shape[axes[0]], after.iter().product()];
+        let kept = plane[1].div_ceil(step);
+        let fields = vec![
+            ("kernel_size", Value::Numbers(vec![1.0, 1.0])),
+            ("strides", Value::Numbers(vec![step as f64, 1.0])),
+        ];
+        shape[axes[0]] = kept;
+        let x = graph.reshape(base, &plane)?;
+        let made =
+            graph.layer("AveragePooling2D", fields, vec![x], vec![plane[0], kept, plane[2]])?;
+        graph.reshape(made, &shape)
+    })
+}
+
 fn slice<'a>(graph: &mut Graph<'a>, call: &Call<'_, 'a>) -> Result<usize> {
     let mut x = call.node(0)?;
     let sizes = call.sizes(graph, x);
     for (axis, [start, end, step]) in call.slices(&sizes)? {
         let (start, end) = (start as usize, end as usize);
-        if step != 1 {
-            return Err(format!("has the step {step}"));
-        }
+        let step = usize::try_from(step).map_err(|_| format!("has the step {step}"))?;
         if axis > 0 {
             x = range(graph, x, axis - 1, start, end)?;
-        } else if start > 0 || end < sizes[0] {
+            x = every(graph, x, axis - 1, step)?;
+        } else if start > 0 || end < sizes[0] || step > 1 {
             return Err("takes some of the rows".into());
         }
     }
