@@ -208,34 +208,34 @@ keras_expand <- function(config, x, at) {
     return(x)
   }
   paths <- keras_paths(layers)
-  id <- function(tensor) paste(unlist(tensor), collapse = "\r")
-  ids <- function(tensors) vapply(tensors, id, "")
+  ids <- function(tensors) vapply(tensors, \(id) paste(unlist(id), collapse = "\r"), "")
   values <- list()
   values[ids(keras_tensors(config$config$input_layers))] <- x
-  # The calls of a layer are counted from 0, but in Keras 2 those of most nested models from 1.
-  used <- keras_tensors(c(lapply(layers, `[[`, "inbound_nodes"), list(config$config$output_layers)))
-  nodes <- split(vapply(used, `[[`, 0, "node"), vapply(used, `[[`, "", "layer"))
   # One call of a layer each; those of shared layers may have to wait for later ones.
   calls <- do.call(c, lapply(layers, function(layer) {
     is_operation <- startsWith(layer$class_name, "ops.")
-    first <- min(nodes[[layer$name]], Inf)
     Map(function(node, i) {
-      takes <- lapply(keras_arguments(node), \(x) if (is.list(x)) id(x) else if (is_operation) x)
       if (is_operation) layer$config <- c(layer$config, keras_settings(node))
-      list(layer = layer, node = first + i - 1L, takes = Filter(Negate(is.null), takes))
+      takes <- keras_arguments(node)
+      list(layer = layer, call = i, takes = if (is_operation) takes else Filter(is.list, takes))
     }, layer$inbound_nodes, seq_along(layer$inbound_nodes))
   }))
+  # They are counted from 0, but in Keras 2 those of most nested models from 1.
+  outputs <- keras_tensors(config$config$output_layers)
+  used <- Filter(is.list, c(unlist(lapply(calls, `[[`, "takes"), recursive = FALSE), outputs))
+  first <- tapply(vapply(used, `[[`, 0, "node"), vapply(used, `[[`, "", "layer"), min)
   while (length(calls)) {
     ready <- FALSE
     for (i in seq_along(calls)) {
       layer <- calls[[i]]$layer
       takes <- calls[[i]]$takes
-      is_tensor <- vapply(takes, is.character, NA)
-      if (!all(takes[is_tensor] %in% names(values))) next
+      is_tensor <- vapply(takes, is.list, NA)
+      if (!all(ids(takes[is_tensor]) %in% names(values))) next
       ready[i] <- TRUE
-      takes[is_tensor] <- values[unlist(takes[is_tensor])]
+      takes[is_tensor] <- values[ids(takes[is_tensor])]
       y <- keras_apply(layer, takes, at, paths[[layer$name]])
-      values[paste(layer$name, calls[[i]]$node, seq_along(y) - 1L, sep = "\r")] <- y
+      node <- first[layer$name] + calls[[i]]$call - 1
+      values[paste(layer$name, node, seq_along(y) - 1L, sep = "\r")] <- y
     }
     ready <- which(ready %in% TRUE)
     if (length(ready) == 0L) {
@@ -243,7 +243,7 @@ keras_expand <- function(config, x, at) {
     }
     calls <- calls[-ready]
   }
-  unname(values[ids(keras_tensors(config$config$output_layers))])
+  unname(values[ids(outputs)])
 }
 
 keras_classes <- function(layers) vapply(layers, `[[`, "", "class_name")

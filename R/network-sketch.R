@@ -43,6 +43,16 @@ network_sketch <- function(input_dim) {
     ends <- vapply(outputs, `[[`, 0L, "layer")
     # Layers that lead to no output are left out.
     kept <- sort(leading_to(ends, from))
+    idle <- which(!vapply(nodes, \(node) any(node %in% kept), NA))
+    if (length(idle)) {
+      innsight_abort(
+        c("Every input of {.arg model} must lead to an output.",
+          x = "Input {idle[1L]} does not: its values change nothing.",
+          i = "Build the same model without it."),
+        "graph",
+        call = NULL
+      )
+    }
     renumbered <- function(index) match(index, c(0L, kept)) - 1L
     from <- lapply(from[kept], renumbered)
     ends <- renumbered(ends)
