@@ -12,6 +12,21 @@
 #'   extents open.
 #' @noRd
 keras_model_list <- function(config, weights, input_dim = NULL, call = rlang::caller_env()) {
+  rlang::try_fetch(
+    keras_translate(config, weights, input_dim, call),
+    error = function(error) {
+      if (inherits(error, "innsight_error")) rlang::cnd_signal(error)
+      innsight_abort(
+        c("The architecture of {.arg model} must be one that Keras writes.",
+          x = "Something in it is missing or not of the form expected."),
+        "model",
+        call = call, parent = error
+      )
+    }
+  )
+}
+
+keras_translate <- function(config, weights, input_dim, call) {
   keras_check_classes(config, call)
   at <- list(weights = weights, call = call, names = character(), path = character())
   leaves <- keras_leaves(config)
@@ -181,14 +196,15 @@ keras_arguments <- function(x) {
     return(keras_tensors(x))
   }
   if (!is.null(x$args)) {
-    operands <- x$kwargs[c("x1", "x2")]
-    return(do.call(c, c(lapply(x$args, keras_arguments), lapply(unname(operands), keras_arguments),
-                        list(keras_tensors(x$kwargs[setdiff(names(x$kwargs), c("x1", "x2"))])))))
+    operands <- c("x1", "x2")
+    others <- keras_tensors(x$kwargs[setdiff(names(x$kwargs), operands)])
+    return(do.call(c, c(lapply(c(x$args, unname(x$kwargs[operands])), keras_arguments),
+                        list(others))))
   }
-  if (is.list(x) && length(x) >= 3L && is.character(x[[1L]])) {
-    constant <- x[[1L]] == "_CONSTANT_VALUE"
+  if (is.null(names(x)) && length(x) >= 3L && is.character(x[[1L]])) {
+    is_number <- x[[1L]] == "_CONSTANT_VALUE"
     others <- if (length(x) > 3L) x[[4L]]
-    return(c(if (constant) list(keras_array(x[[3L]])) else keras_tensors(x[1:3]),
+    return(c(if (is_number) list(keras_array(x[[3L]])) else keras_tensors(x[1:3]),
              keras_arguments(others$y), keras_tensors(others[setdiff(names(others), "y")])))
   }
   if (length(keras_tensors(x))) do.call(c, lapply(x, keras_arguments)) else list(keras_array(x))
@@ -201,10 +217,9 @@ keras_arguments <- function(x) {
 keras_expand <- function(config, x, at) {
   layers <- keras_sublayers(config)
   if (config$class_name == "Sequential") {
-    paths <- keras_paths(layers[!keras_classes(layers) %in% "InputLayer"])
-    for (layer in layers[!keras_classes(layers) %in% "InputLayer"]) {
-      x <- keras_apply(layer, x, at, paths[[layer$name]])
-    }
+    layers <- layers[keras_classes(layers) != "InputLayer"]
+    paths <- keras_paths(layers)
+    for (layer in layers) x <- keras_apply(layer, x, at, paths[[layer$name]])
     return(x)
   }
   paths <- keras_paths(layers)
