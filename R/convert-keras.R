@@ -12,6 +12,21 @@
 #'   extents open.
 #' @noRd
 keras_model_list <- function(config, weights, input_dim = NULL, call = rlang::caller_env()) {
+  rlang::try_fetch(
+    keras_translate(config, weights, input_dim, call),
+    error = function(error) {
+      if (inherits(error, "innsight_error")) rlang::cnd_signal(error)
+      innsight_abort(
+        c("The architecture of {.arg model} must be one that Keras writes.",
+          x = "Something in it is missing or not of the form expected."),
+        "model",
+        call = call, parent = error
+      )
+    }
+  )
+}
+
+keras_translate <- function(config, weights, input_dim, call) {
   keras_check_classes(config, call)
   at <- list(weights = weights, call = call, names = character(), path = character())
   leaves <- keras_leaves(config)
@@ -172,14 +187,15 @@ keras_arguments <- function(x) {
     return(keras_tensors(x))
   }
   if (!is.null(x$args)) {
-    operands <- x$kwargs[c("x1", "x2")]
-    return(do.call(c, c(lapply(x$args, keras_arguments), lapply(unname(operands), keras_arguments),
-                        list(keras_tensors(x$kwargs[setdiff(names(x$kwargs), c("x1", "x2"))])))))
+    operands <- c("x1", "x2")
+    others <- keras_tensors(x$kwargs[setdiff(names(x$kwargs), operands)])
+    return(do.call(c, c(lapply(c(x$args, unname(x$kwargs[operands])), keras_arguments),
+                        list(others))))
   }
-  if (is.list(x) && length(x) >= 3L && is.character(x[[1L]])) {
-    constant <- x[[1L]] == "_CONSTANT_VALUE"
+  if (is.null(names(x)) && length(x) >= 3L && is.character(x[[1L]])) {
+    is_number <- x[[1L]] == "_CONSTANT_VALUE"
     others <- if (length(x) > 3L) x[[4L]]
-    return(c(if (constant) list(keras_array(x[[3L]])) else keras_tensors(x[1:3]),
+    return(c(if (is_number) list(keras_array(x[[3L]])) else keras_tensors(x[1:3]),
              keras_arguments(others$y), keras_tensors(others[setdiff(names(others), "y")])))
   }
   if (length(keras_tensors(x))) do.call(c, lapply(x, keras_arguments)) else list(keras_array(x))
@@ -192,41 +208,40 @@ keras_arguments <- function(x) {
 keras_expand <- function(config, x, at) {
   layers <- keras_sublayers(config)
   if (config$class_name == "Sequential") {
-    paths <- keras_paths(layers[!keras_classes(layers) %in% "InputLayer"])
-    for (layer in layers[!keras_classes(layers) %in% "InputLayer"]) {
-      x <- keras_apply(layer, x, at, paths[[layer$name]])
-    }
+    layers <- layers[keras_classes(layers) != "InputLayer"]
+    paths <- keras_paths(layers)
+    for (layer in layers) x <- keras_apply(layer, x, at, paths[[layer$name]])
     return(x)
   }
   paths <- keras_paths(layers)
-  id <- function(tensor) paste(unlist(tensor), collapse = "\r")
-  ids <- function(tensors) vapply(tensors, id, "")
+  ids <- function(tensors) vapply(tensors, \(id) paste(unlist(id), collapse = "\r"), "")
   values <- list()
   values[ids(keras_tensors(config$config$input_layers))] <- x
-  # The calls of a layer are counted from 0, but in Keras 2 those of most nested models from 1.
-  used <- keras_tensors(c(lapply(layers, `[[`, "inbound_nodes"), list(config$config$output_layers)))
-  nodes <- split(vapply(used, `[[`, 0, "node"), vapply(used, `[[`, "", "layer"))
   # One call of a layer each; those of shared layers may have to wait for later ones.
   calls <- do.call(c, lapply(layers, function(layer) {
     is_operation <- startsWith(layer$class_name, "ops.")
-    first <- min(nodes[[layer$name]], Inf)
     Map(function(node, i) {
-      takes <- lapply(keras_arguments(node), \(x) if (is.list(x)) id(x) else if (is_operation) x)
       if (is_operation) layer$config <- c(layer$config, keras_settings(node))
-      list(layer = layer, node = first + i - 1L, takes = Filter(Negate(is.null), takes))
+      takes <- keras_arguments(node)
+      list(layer = layer, call = i, takes = if (is_operation) takes else Filter(is.list, takes))
     }, layer$inbound_nodes, seq_along(layer$inbound_nodes))
   }))
+  # They are counted from 0, but in Keras 2 those of most nested models from 1.
+  outputs <- keras_tensors(config$config$output_layers)
+  used <- Filter(is.list, c(unlist(lapply(calls, `[[`, "takes"), recursive = FALSE), outputs))
+  first <- tapply(vapply(used, `[[`, 0, "node"), vapply(used, `[[`, "", "layer"), min)
   while (length(calls)) {
     ready <- FALSE
     for (i in seq_along(calls)) {
       layer <- calls[[i]]$layer
       takes <- calls[[i]]$takes
-      is_tensor <- vapply(takes, is.character, NA)
-      if (!all(takes[is_tensor] %in% names(values))) next
+      is_tensor <- vapply(takes, is.list, NA)
+      if (!all(ids(takes[is_tensor]) %in% names(values))) next
       ready[i] <- TRUE
-      takes[is_tensor] <- values[unlist(takes[is_tensor])]
+      takes[is_tensor] <- values[ids(takes[is_tensor])]
       y <- keras_apply(layer, takes, at, paths[[layer$name]])
-      values[paste(layer$name, calls[[i]]$node, seq_along(y) - 1L, sep = "\r")] <- y
+      node <- first[layer$name] + calls[[i]]$call - 1
+      values[paste(layer$name, node, seq_along(y) - 1L, sep = "\r")] <- y
     }
     ready <- which(ready %in% TRUE)
     if (length(ready) == 0L) {
@@ -234,7 +249,7 @@ keras_expand <- function(config, x, at) {
     }
     calls <- calls[-ready]
   }
-  unname(values[ids(keras_tensors(config$config$output_layers))])
+  unname(values[ids(outputs)])
 }
 
 keras_classes <- function(layers) vapply(layers, `[[`, "", "class_name")

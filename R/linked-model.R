@@ -25,8 +25,18 @@ linked_model <- function(layers, outputs, input_dim) {
     }
   }
   feeds <- function(i) sum(links == i)
-  # One of several inputs must be taken by one layer.
   inputs <- 1L - seq_along(input_dim)
+  idle <- which(vapply(inputs, feeds, 0L) == 0L)
+  if (length(idle)) {
+    innsight_abort(
+      c("Every input of {.arg model} must lead to an output.",
+        x = "Input {idle[1L]} does not: its values change nothing.",
+        i = "Build the same model without it."),
+      "graph",
+      call = NULL
+    )
+  }
+  # One of several inputs must be taken by one layer.
   shared <- if (length(inputs) > 1L) inputs[vapply(inputs, feeds, 0L) > 1L]
   kept <- lapply(shared, skip)
   # Where things are in the end, the inputs in front.
