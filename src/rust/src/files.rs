@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 
 use extendr_api::prelude::*;
-use innsight_core::error::{Kind, Result};
+use innsight_core::error::{Error, Kind, Result};
 use innsight_core::formats::{self, Array, Data, Value};
 use memmap2::Mmap;
 
@@ -13,15 +13,21 @@ use crate::arrays::from_row_major;
 /// The content of a model file; see [`formats::read`].
 pub fn read(path: &str) -> Result<Robj> {
     let refused = |e: std::io::Error| Kind::File.error(format!("{path} cannot be read: {e}"));
-    let file = File::open(path).map_err(refused)?;
-    if file.metadata().map_err(refused)?.len() == 0 {
+    let found = std::fs::metadata(path).map_err(refused)?;
+    if !found.is_file() {
+        return Err(Kind::File.error(format!("{path} is no file")));
+    }
+    if found.len() == 0 {
         return Err(Kind::File.error(format!("{path} is empty")));
     }
+    let file = File::open(path).map_err(refused)?;
     // SAFETY: another program must not shorten the file meanwhile, which is true of files at rest.
     #[allow(unsafe_code)]
     let bytes = unsafe { Mmap::map(&file) }.map_err(refused)?;
     let folder = Path::new(path).parent().unwrap_or(Path::new("."));
-    to_r(&formats::read(&bytes, folder)?)
+    let content = formats::read(&bytes, folder)
+        .map_err(|e| Error { message: format!("{}\nThe file is {path}.", e.message), ..e })?;
+    to_r(&content)
 }
 
 /// A JSON text as nested lists.
