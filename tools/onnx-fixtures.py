@@ -261,6 +261,27 @@ for name, opset, settings in [
     torch.onnx.export(net, (x,), f"{out}/{name}.onnx", opset_version=opset, input_names=["x"], output_names=["y"], verbose=False, **settings)
     record(name, [x.numpy()])
 
+# ---- functions with numbers of their own, and cells taken one by one ----
+c.update({k: np.float32(v) for k, v in dict(tenth=0.1, quarter=0.25, minus=-0.25).items()})
+spelt("threshold_spelt", ("LessOrEqual", ["u", "tenth"], "a"), ("Where", ["a", "zero", "u"], "y"))
+spelt("leaky_spelt", ("Greater", ["u", "zero"], "a"), ("Mul", ["u", "quarter"], "b"), ("Where", ["a", "u", "b"], "y"))
+spelt("elu_spelt", ("Greater", ["u", "zero"], "a"), ("Not", ["a"], "b"), ("Elu", ["u"], "d"), ("Mul", ["d", "half"], "e"), ("Where", ["b", "e", "u"], "y"))
+spelt("soft_shrink_spelt", ("Abs", ["u"], "a"), ("Sub", ["a", "quarter"], "b"), ("Relu", ["b"], "d"), ("Sign", ["u"], "e"), ("Mul", ["d", "e"], "y"))
+spelt("softplus_scaled", ("Mul", ["u", "two"], "a"), ("Softplus", ["a"], "b"), ("Div", ["b", "two"], "d"), ("Greater", ["a", "three"], "e"), ("Where", ["e", "u", "d"], "y"))
+spelt("abs", ("Abs", ["u"], "y"))
+spelt("cube", ("Pow", ["u", "three"], "y"))
+model("max_of_nodes", None, [("Max", ["a", "b", "half"], ["m"], {}), ("Min", ["m", "a"], ["y"], {})],
+      dict(half=c["half"]), inputs=dict(a=(4,), b=(4,)))
+model("slice_steps", (3, 7), [("Slice", ["x", "s", "e", "a", "t"], ["y"], {})],
+      dict(s=np.array([1, -1]), e=np.array([3, -99]), a=np.array([1, 2]), t=np.array([2, -3])))
+model("slice_step", (5, 6, 7), [("Slice", ["x", "s", "e", "a", "t"], ["y"], {})],
+      dict(s=np.array([0, 1]), e=np.array([9999, 6]), a=np.array([2, 3]), t=np.array([2, 3])))
+op("gather_any", (3, 6), "Gather", dict(i=np.array([[4, 5], [0, -1]])), axis=2)
+op("tile", (3, 4), "Tile", dict(n=np.array([1, 2, 3])))
+op("expand", (3, 1, 4), "Expand", dict(n=np.array([3, 5, 1])))
+op("resize_tensorflow", (2, 3, 4), "Resize", dict(r=np.zeros(0, "f4"), s=np.array([1, 1, 2, 3], "f4")), opset=11,
+   mode="nearest", coordinate_transformation_mode="tf_half_pixel_for_nn", nearest_mode="floor")
+
 with open(f"{out}/index.json", "w") as file:
     json.dump(index, file, separators=(",", ":"))
 print(len(index), "files")

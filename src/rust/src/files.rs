@@ -13,10 +13,14 @@ use crate::arrays::from_row_major;
 /// The content of a model file; see [`formats::read`].
 pub fn read(path: &str) -> Result<Robj> {
     let refused = |e: std::io::Error| Kind::File.error(format!("{path} cannot be read: {e}"));
-    let file = File::open(path).map_err(refused)?;
-    if file.metadata().map_err(refused)?.len() == 0 {
+    let found = std::fs::metadata(path).map_err(refused)?;
+    if !found.is_file() {
+        return Err(Kind::File.error(format!("{path} is no file")));
+    }
+    if found.len() == 0 {
         return Err(Kind::File.error(format!("{path} is empty")));
     }
+    let file = File::open(path).map_err(refused)?;
     // SAFETY: another program must not shorten the file meanwhile, which is true of files at rest.
     #[allow(unsafe_code)]
     let bytes = unsafe { Mmap::map(&file) }.map_err(refused)?;

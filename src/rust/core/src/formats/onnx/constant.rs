@@ -364,11 +364,16 @@ fn external(
     let refused = |e: std::io::Error| {
         fail(format!("lies in the file '{name}' beside the model, which cannot be read: {e}"))
     };
-    let mut file = std::fs::File::open(folder.join(path)).map_err(refused)?;
-    let size = file.metadata().map_err(refused)?.len();
+    let path = folder.join(path);
+    let found = std::fs::metadata(&path).map_err(refused)?;
+    if !found.is_file() {
+        return Err(fail(format!("lies in '{name}', which is no file")));
+    }
+    let size = found.len();
     if offset.checked_add(length as u64).is_none_or(|end| end > size) {
         return Err(fail(format!("lies behind the end of the file '{name}'")));
     }
+    let mut file = std::fs::File::open(path).map_err(refused)?;
     let mut bytes = vec![0; length];
     file.seek(SeekFrom::Start(offset))
         .and_then(|_| file.read_exact(&mut bytes))

@@ -58,6 +58,7 @@ functions! {
     "Log" [x] => x.ln();
     "Sqrt" [x] => x.sqrt();
     "Abs" [x] => x.abs();
+    "Not" [x] => f64::from(x == 0.0);
     "Erf" [x] => erf(x);
     "Sign" [x] => if x == 0.0 { 0.0 } else { x.signum() };
     "Pow" [x, y] => x.powf(y);

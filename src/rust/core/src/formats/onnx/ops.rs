@@ -55,16 +55,19 @@ operators! {
     "Elu" => "Activation elu": |g, c| one(unary(g, c, &[c.float("alpha", 1.0)]));
     "Erf" => "Activation gelu, with others": |g, c| one(unary(g, c, &[]));
     "Exp" => "Activation exponential": |g, c| one(unary(g, c, &[]));
-    "Expand" => "none": |g, c| {
+    "Expand" => "Concatenate": |g, c| {
         let x = c.node(0)?;
         let target = c.whole(1)?;
         let own = c.extents(g, x);
-        let lead = target.len().saturating_sub(own.len());
-        let same = lead == 0 && target.iter().rev().zip(own.iter().rev()).all(|(n, own)| *n == Int::from(1) || n == own);
-        if same { one(Ok(x)) } else { Err("repeats cells".into()) }
+        let lead = own.len().checked_sub(target.len()).ok_or("adds axes")?;
+        let repeats = own.iter().enumerate().map(|(axis, own)| match axis.checked_sub(lead).map(|i| target[i]) {
+            Some(n) if n != *own && *own == Int::from(1) => n,
+            _ => Int::from(1),
+        });
+        one(tile(g, x, &repeats.collect::<Vec<_>>()))
     };
     "Flatten" => "Flatten, Reshape": |g, c| one(reshape(g, c));
-    "Gather" => "Slice": |g, c| one(gather(g, c));
+    "Gather" => "Slice, Concatenate": |g, c| one(gather(g, c));
     "Gelu" => "Activation gelu, gelu_tanh": |g, c| {
         let symbol = if c.text("approximate", "none") == "tanh" { "GeluTanh" } else { "Gelu" };
         one(g.unary(symbol, c.node(0)?, &[]))
@@ -99,6 +102,7 @@ operators! {
     "Mish" => "Activation mish": |g, c| one(unary(g, c, &[]));
     "Mul" => "Multiply, Scale": |g, c| one(mul(g, c));
     "Neg" => "Scale": |g, c| one(c.node(0).and_then(|x| g.times(x, -1.0)));
+    "Not" => "Activation, with others": |g, c| one(unary(g, c, &[]));
     "PRelu" => "PReLU": |g, c| one(prelu(g, c));
     "Pad" => "Padding": |g, c| one(pad(g, c));
     "Pow" => "Multiply": |g, c| one(pow(g, c));
@@ -133,7 +137,7 @@ operators! {
         let size = extents.into_iter().try_fold(Int::from(1), Int::mul).ok_or("is too large")?;
         Ok(vec![Term::Constant(Constant::Whole(ArrayD::from_elem(IxDyn(&[]), size)).into())])
     };
-    "Slice" => "Slice, AveragePooling2D": |g, c| one(slice(g, c));
+    "Slice" => "Slice, AveragePooling2D, Concatenate": |g, c| one(slice(g, c));
     "Softmax" => "Activation softmax": |g, c| one(softmax(g, c, "softmax"));
     "Softplus" => "Activation softplus": |g, c| one(unary(g, c, &[]));
     "Softsign" => "Activation softsign": |g, c| one(unary(g, c, &[]));
@@ -145,10 +149,9 @@ operators! {
     "Sum" => "Add, Scale": |g, c| one(sum(g, c, |g, a, b| g.function("Add", &[a, b], PAIR.to_vec())));
     "Tanh" => "Activation tanh": |g, c| one(unary(g, c, &[]));
     "ThresholdedRelu" => "Activation relu": |g, c| one(g.unary("Thresholded", c.node(0)?, &[c.float("alpha", 1.0)]));
-    "Tile" => "none": |_, c| {
+    "Tile" => "Concatenate": |g, c| {
         let x = c.node(0)?;
-        let once = c.whole(1)?.iter().all(|n| *n == Int::from(1));
-        if once { one(Ok(x)) } else { Err("repeats cells".into()) }
+        one(tile(g, x, &c.whole(1)?))
     };
     "Transpose" => "Permute": |g, c| one(transpose(g, c));
     "Unsqueeze" => "Reshape": |g, c| one(reshape(g, c));
@@ -290,20 +293,19 @@ fn pow<'a>(graph: &mut Graph<'a>, call: &Call<'_, 'a>) -> Result<usize> {
 }
 
 fn bounded<'a>(graph: &mut Graph<'a>, call: &Call<'_, 'a>, symbol: &'static str) -> Result<usize> {
-    if let [Some(Term::Node(x)), Some(Term::Constant(c))]
-    | [Some(Term::Constant(c)), Some(Term::Node(x))] = call.inputs.as_slice()
-    {
-        if let Some(bound) = c.scalar() {
-            return match symbol {
-                "Max" => clip(graph, *x, bound, f64::INFINITY),
-                _ => clip(graph, *x, f64::NEG_INFINITY, bound),
-            };
-        }
+    let nodes: Vec<usize> = (0..call.inputs.len()).filter_map(|i| call.node(i).ok()).collect();
+    let mut nodes = nodes.into_iter();
+    let first = nodes.next().ok_or("has no input")?;
+    let mut result = nodes
+        .try_fold(first, |result, node| graph.function(symbol, &[result, node], PAIR.to_vec()))?;
+    for constant in call.constants() {
+        let bound = constant.scalar().ok_or("has an array of bounds")?;
+        result = match symbol {
+            "Max" => clip(graph, result, bound, f64::INFINITY)?,
+            _ => clip(graph, result, f64::NEG_INFINITY, bound)?,
+        };
     }
-    match call.nodes()?.as_slice() {
-        [a, b] => graph.function(symbol, &[*a, *b], PAIR.to_vec()),
-        _ => Err("does not have two inputs".into()),
-    }
+    Ok(result)
 }
 
 /// min(max(x, low), high)
@@ -737,7 +739,12 @@ fn transpose<'a>(graph: &mut Graph<'a>, call: &Call<'_, 'a>) -> Result<usize> {
 fn concat<'a>(graph: &mut Graph<'a>, call: &Call<'_, 'a>) -> Result<usize> {
     let inputs = call.nodes()?;
     let axis = inner(call.axis("axis", 1, rank(graph, inputs[0]) + 1)?)?;
-    let (bases, order) = graph.bases(&inputs)?;
+    concatenate(graph, &inputs, axis)
+}
+
+/// Nodes put together along an axis.
+fn concatenate(graph: &mut Graph, inputs: &[usize], axis: usize) -> Result<usize> {
+    let (bases, order) = graph.bases(inputs)?;
     if bases.len() == 1 {
         return graph.permute(bases[0], &order);
     }
@@ -800,7 +807,13 @@ fn slice<'a>(graph: &mut Graph<'a>, call: &Call<'_, 'a>) -> Result<usize> {
     let sizes = call.sizes(graph, x);
     for (axis, [start, end, step]) in call.slices(&sizes)? {
         let (start, end) = (start as usize, end as usize);
-        let step = usize::try_from(step).map_err(|_| format!("has the step {step}"))?;
+        if step < 0 && axis > 0 {
+            let back: Vec<usize> =
+                (start..end).rev().step_by(step.unsigned_abs() as usize).collect();
+            x = select(graph, x, axis - 1, &back)?;
+            continue;
+        }
+        let step = usize::try_from(step).map_err(|_| "takes the rows backwards")?;
         if axis > 0 {
             x = range(graph, x, axis - 1, start, end)?;
             x = every(graph, x, axis - 1, step)?;
@@ -821,6 +834,40 @@ fn split<'a>(graph: &mut Graph<'a>, call: &Call<'_, 'a>) -> Results<'a> {
         .collect()
 }
 
+/// The cells at some positions along an axis: neighbours in one piece, others put together.
+fn select(graph: &mut Graph, x: usize, axis: usize, positions: &[usize]) -> Result<usize> {
+    let runs = positions.chunk_by(|a, b| a + 1 == *b);
+    if runs.clone().count() > MAX_RUNS {
+        return Err(format!("takes cells in more than {MAX_RUNS} pieces"));
+    }
+    let pieces: Vec<usize> =
+        runs.map(|run| range(graph, x, axis, run[0], run[0] + run.len())).collect::<Result<_>>()?;
+    match pieces.as_slice() {
+        [] => Err("takes nothing".into()),
+        [piece] => Ok(*piece),
+        _ => concatenate(graph, &pieces, axis),
+    }
+}
+
+/// Copies along each axis.
+fn tile(graph: &mut Graph, mut x: usize, repeats: &[Int]) -> Result<usize> {
+    if repeats.len() != rank(graph, x) + 1 {
+        return Err(format!("repeats {} axes", repeats.len()));
+    }
+    for (axis, n) in repeats.iter().enumerate().filter(|(_, n)| **n != Int::from(1)) {
+        let n = n.fixed().and_then(|n| usize::try_from(n).ok()).filter(|n| *n <= MAX_RUNS);
+        let copies = vec![x; n.ok_or("repeats cells too often")?];
+        x = match copies.as_slice() {
+            [] => return Err("takes nothing".into()),
+            copies => concatenate(graph, copies, inner(axis)?)?,
+        };
+    }
+    Ok(x)
+}
+
+/// At most so many pieces are put together.
+const MAX_RUNS: usize = 256;
+
 fn gather<'a>(graph: &mut Graph<'a>, call: &Call<'_, 'a>) -> Result<usize> {
     let x = call.node(0)?;
     let axis = inner(call.axis("axis", 0, rank(graph, x) + 1)?)?;
@@ -828,12 +875,7 @@ fn gather<'a>(graph: &mut Graph<'a>, call: &Call<'_, 'a>) -> Result<usize> {
     let single = call.constant(1)?.shape().is_empty();
     let positions: Vec<usize> =
         call.whole(1)?.into_iter().map(|index| position(index, extent)).collect::<Result<_>>()?;
-    let (Some(start), true) =
-        (positions.first(), positions.windows(2).all(|pair| pair[0] + 1 == pair[1]))
-    else {
-        return Err("takes cells that are not neighbours".into());
-    };
-    let taken = range(graph, x, axis, *start, start + positions.len())?;
+    let taken = select(graph, x, axis, &positions)?;
     let kept = without(graph.shape(taken), &[axis], !single);
     if kept.is_empty() {
         return Err("leaves no axis but that of the rows".into());
@@ -1006,6 +1048,7 @@ fn repeats(factor: f64, n: usize, coordinates: &str, rounding: &str) -> bool {
             "pytorch_half_pixel" => 0.0,
             "align_corners" => i * inside / (cells as f64 - 1.0).max(1.0),
             "asymmetric" => i / factor,
+            "tf_half_pixel_for_nn" => (i + 0.5) / factor,
             _ => f64::NAN,
         };
         let cell = match rounding {

@@ -47,6 +47,9 @@ fn varint(bytes: &mut &[u8]) -> Result<u64> {
 /// The next field: its number and value.
 fn field<'a>(bytes: &mut &'a [u8]) -> Result<(u64, Wire<'a>)> {
     let tag = varint(bytes)?;
+    if tag >> 3 == 0 {
+        return Err(damaged("a field has no number"));
+    }
     let wire = match tag & 7 {
         0 => Wire::Varint(varint(bytes)?),
         1 => Wire::Fixed64(fixed(bytes)?),
