@@ -28,7 +28,8 @@ is_live_keras <- function(model) {
 
 keras_json <- function(model, call) {
   tryCatch(
-    reticulate::py_to_r(model$to_json()),
+    # Depending on how Keras was imported, this is an R object already.
+    as.character(reticulate::r_to_py(model$to_json())),
     error = function(e) {
       innsight_abort(
         c("{.arg model} must be a sequential or functional Keras model that has been built.",
