@@ -1,5 +1,6 @@
-# Small configurations as Keras writes them, with weights by hand; the truth is plain R. They hold what
-# is easily taken for something else: axes, calls, names and numbers in the forms of both generations.
+# Small configurations as Keras writes them, with weights by hand; the truth is plain R. They hold
+# what is easily taken for something else: axes, calls, names and numbers in the forms of Keras 2
+# and 3.
 
 layer <- function(class_name, id, ..., inbound = NULL, module = "keras.layers") {
   list(module = module, class_name = class_name, name = id, config = list(name = id, ...),
@@ -59,7 +60,8 @@ test_that("operations of Keras 3 between tensors and numbers", {
     op("TrueDivide", "e", tensor3("d"), 4), op("Negative", "f", tensor3("e")),
     op("Add", "g", tensor3("f"), list(class_name = "__numpy__",
                                       config = list(value = list(1, 2, 3, 4)))),
-    op("Multiply", "h", tensor3("g"), tensor3("x")), op("Subtract", "i", tensor3("h"), tensor3("a")),
+    op("Multiply", "h", tensor3("g"), tensor3("x")),
+    op("Subtract", "i", tensor3("h"), tensor3("a")),
     layer("Gelu", "out", approximate = FALSE, inbound = call3(tensor3("i")),
           module = "keras.src.ops.nn")
   )
@@ -184,7 +186,8 @@ test_that("vectors are repeated, and stretched over signals", {
     layer("Flatten", "flat", inbound = call3(tensor3("times")))
   )
   means <- apply(x34, c(1, 3), mean)
-  expect_predicts(config, list(), x34, flat(sweep(x34, c(1, 3), means, "*")), channels_first = FALSE)
+  truth <- flat(sweep(x34, c(1, 3), means, "*"))
+  expect_predicts(config, list(), x34, truth, channels_first = FALSE)
 })
 
 test_that("arrays of an .h5 file belong to the layer whose names they share", {
