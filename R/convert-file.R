@@ -41,7 +41,11 @@ read_model_file <- function(path, arg, call) {
     innsight_abort(
       c("{.arg {arg}} must be the path of a file.",
         x = if (dir.exists(path)) "{.file {path}} is a folder." else "There is no {.file {path}}.",
-        i = if (!dir.exists(path)) "Relative paths start at {.file {getwd()}}."),
+        i = if (!dir.exists(path)) {
+          "Relative paths start at {.file {getwd()}}."
+        } else if (file.exists(file.path(path, "saved_model.pb"))) {
+          "It is a SavedModel of TensorFlow: load it in Keras and save it as a {.file .keras} file."
+        }),
       "file",
       call = call
     )
