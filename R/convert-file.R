@@ -35,14 +35,7 @@ read_model_file <- function(path, arg, call) {
   if (!file.exists(path) || dir.exists(path)) {
     innsight_abort(
       c("{.arg {arg}} must be the path of a file.",
-        x = if (dir.exists(path)) {
-          "{.file {path}} is a folder."
-        } else {
-          "There is no file {.file {path}}."
-        },
-        i = if (file.exists(file.path(path, "saved_model.pb"))) {
-          "It is a SavedModel of TensorFlow: load it in Keras and save it as a {.file .keras} file."
-        }),
+        x = "There is no file {.file {path}}."),
       "file",
       call = call
     )
