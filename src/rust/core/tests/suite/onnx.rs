@@ -183,6 +183,9 @@ fn errors_name_what_is_wrong() {
     let short = [tensor("w", &[3, 2], 1, &[0; 20])];
     let gemm = [node("Gemm x,w-> y", &[])];
     refused(&model(13, &[-1, 3], &gemm, &short), Kind::File, &["'w'"]);
+    // No cells, but extents that no array can have.
+    let vast = [tensor("w", &[0, 1 << 40, 1 << 40], 1, &[])];
+    refused(&model(13, &[-1, 3], &gemm, &vast), Kind::File, &["'w'", "extents"]);
 }
 
 #[test]

@@ -189,12 +189,11 @@ fn reshaped<T: Clone>(x: &ArrayD<T>, shape: &[usize]) -> Option<ArrayD<T>> {
     ArrayD::from_shape_vec(IxDyn(shape), x.iter().cloned().collect()).ok()
 }
 
-/// The number of cells, if it can be one.
+/// The number of cells, if it can be one. The extents beside one of 0 have the same limit.
 pub fn cells(shape: &[usize]) -> Option<usize> {
-    shape
-        .iter()
-        .try_fold(1usize, |n, extent| n.checked_mul(*extent))
-        .filter(|n| *n <= i32::MAX as usize)
+    let filled = shape.iter().try_fold(1usize, |n, extent| n.checked_mul((*extent).max(1)));
+    let filled = filled.filter(|n| *n <= i32::MAX as usize)?;
+    Some(if shape.contains(&0) { 0 } else { filled })
 }
 
 // ---- as stored ----
