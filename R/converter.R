@@ -35,8 +35,8 @@
 #' | `Conv2D` | the same; `weight` (out, in / groups, height, width); `stride`, `dilation` 1 value or (height, width); `padding` 1 value, 2 (left and right, top and bottom), 4 (left, right, top, bottom) or `"same"` |
 #' | `ConvTranspose1D` | `weight` (in, out / groups, length), `bias`, `activation_name`, `activation_args`, `stride = 1`, `padding = 0` (cells taken away from the result: 1 value or left, right), `output_padding = 0` (cells added at the end; less than `stride` or `dilation`), `dilation = 1`, `groups = 1` |
 #' | `ConvTranspose2D` | the same; `weight` (in, out / groups, height, width); values by axis as for `Conv2D` |
-#' | `MaxPooling1D`, `MaxPooling2D` | `kernel_size`, `strides = kernel_size`, `padding = 0` (or `"same"`), `dilation = 1`, `ceil_mode = FALSE`; or `output_size`, the number of windows, in place of `kernel_size` and `strides` |
-#' | `AveragePooling1D`, `AveragePooling2D` | the same without `dilation`; `count_include_pad = TRUE` |
+#' | `MaxPooling1D`, `MaxPooling2D` | `kernel_size`, `strides = kernel_size`, `padding = 0` (or `"same"`), `dilation = 1`, `ceil_mode = FALSE`; or `output_size`, the number of windows, in place of `kernel_size` and `strides` (a divisor of the input's extent) |
+#' | `AveragePooling1D`, `AveragePooling2D` | the same without `dilation`; `count_include_pad = TRUE`; `output_size` may be any |
 #' | `GlobalPooling` | `method`: `"average"` or `"max"` |
 #' | `BatchNorm` | `gamma`, `run_mean`, `run_var`, `eps`, `beta = 0`, `num_features` |
 #' | `LayerNorm` | `gamma = NULL`, `beta = NULL` (arrays with the extents of `axes`; `NULL` stands for 1 and 0), `eps = 1e-5`, `axes` (the axes that are normalised together, all but the batch by default, which is 1) |
