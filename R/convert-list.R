@@ -34,9 +34,9 @@
 #' @eval source_table()
 #'
 #' @param model A fitted model, or the path of a model file.
-#' @param input_dim For models that do not say the shape of their input: the shape, channels first
-#'   and without the batch axis, or a list of shapes, see [Converter].
-#' @param ... Passed on to the method of the model that `model` holds, if it holds one.
+#' @param ... Passed on to the method. Models that do not say the shape of their input take
+#'   `input_dim`: the shape, channels first and without the batch axis, or a list of shapes, see
+#'   [Converter].
 #' @return A named list with `input_dim`, `input_nodes`, `output_nodes`, `layers` and, where the
 #'   model knows them, `input_names` and `output_names`.
 #' @export
