@@ -41,7 +41,7 @@ keras_translate <- function(config, weights, input_dim, call) {
   at$last <- "channels_last" %in% formats
   at$keras2 <- any(vapply(leaves, \(leaf) !is.null(leaf$config$batch_input_shape), NA))
   shapes <- keras_input_shapes(config)
-  if (at$last) shapes <- lapply(shapes, function(d) d[c(length(d), seq_along(d)[-length(d)])])
+  if (at$last) shapes <- lapply(shapes, \(shape) shape[last_to_front(length(shape))])
   at$net <- network_sketch(keras_open_extents(shapes, input_dim, call))
   at$net$finish(keras_expand(config, at$net$inputs, at))
 }
@@ -307,6 +307,9 @@ keras_axis <- function(at, axis, rank) {
   if (at$last && rank > 1L) ifelse(axis == rank, 2L, axis + 2L) else axis + 1L
 }
 
+# The order of axes that brings the last one, that of channels, to the front.
+last_to_front <- function(rank) c(rank, seq_len(rank))[seq_len(rank)]
+
 # The axis that a layer names, of which there must be one.
 keras_one_axis <- function(at, rank, axis = at$config$axis) {
   axis <- keras_axis(at, axis %||% -1L, rank)
@@ -476,12 +479,14 @@ keras_padding <- function(at, kernel, dilation) {
 
 keras_counts <- function(x, default = 1L) as.integer(unlist(x %||% default))
 
+# (kernel, in, out) to (out, in, kernel), with `d` spatial axes.
+keras_kernel <- function(w, d) permute_axes(w, c(d + 2L, d + 1L, seq_len(d)))
+
 keras_conv <- function(d) {
   force(d)
   function(at, x) {
     w <- keras_weights(at, 1L + isTRUE(at$config$use_bias))
-    weight <- permute_axes(w[[1L]], c(d + 2L, d + 1L, seq_len(d)))
-    keras_convolve(at, x, d, weight, second(w), groups = at$config$groups %||% 1L)
+    keras_convolve(at, x, d, keras_kernel(w[[1L]], d), second(w), groups = at$config$groups %||% 1L)
   }
 }
 
@@ -520,8 +525,7 @@ keras_separable <- function(d) {
     linear <- list(name = "linear")
     x <- keras_convolve(at, x, d, kernel, NULL, dim(w[[1L]])[d + 1L], linear)
     at$config[c("strides", "dilation_rate", "padding")] <- NULL
-    pointwise <- permute_axes(w[[2L]], c(d + 2L, d + 1L, seq_len(d)))
-    keras_convolve(at, list(x), d, pointwise, second(w[-1L]), 1L)
+    keras_convolve(at, list(x), d, keras_kernel(w[[2L]], d), second(w[-1L]), 1L)
   }
 }
 
@@ -543,7 +547,7 @@ keras_conv_transpose <- function(d) {
     cut <- pmax(surplus, 0L)
     layer <- list(
       type = c("ConvTranspose1D", "ConvTranspose2D")[d], bias = second(w),
-      weight = permute_axes(w[[1L]], c(d + 2L, d + 1L, seq_len(d))), stride = stride,
+      weight = keras_kernel(w[[1L]], d), stride = stride,
       dilation = dilation, padding = as.vector(rbind(cut %/% 2L, cut - cut %/% 2L)[, d:1]),
       output_padding = pmax(-surplus, 0L)
     )
@@ -648,7 +652,7 @@ keras_affine <- function(at, x, scale = 1, shift = 0) {
       keras_refuse(at, x = "Its numbers have {length(shape)} axes, its input has {rank}.")
     }
     values <- array(values, c(rep(1L, rank - length(shape)), shape))
-    if (at$last && rank > 1L) aperm(values, c(rank, seq_len(rank - 1L))) else values
+    if (at$last && rank > 1L) aperm(values, last_to_front(rank)) else values
   }
   keras_add(at, list(type = "Scale", scale = spread(scale), shift = spread(shift)), x)
 }
@@ -695,7 +699,7 @@ keras_flatten <- function(at, x) {
 keras_reshape <- function(at, x) {
   target <- keras_counts(at$config$target_shape)
   n <- length(target)
-  if (at$last && n > 1L) target <- target[c(n, seq_len(n - 1L))]
+  if (at$last) target <- target[last_to_front(n)]
   order <- if (at$last) "channels_last" else "channels_first"
   keras_add(at, list(type = "Reshape", target = target, order = order), x, rank = n)
 }
@@ -703,7 +707,7 @@ keras_reshape <- function(at, x) {
 keras_permute <- function(at, x) {
   rank <- x[[1L]]$rank
   axes <- keras_axis(at, at$config$dims, rank)
-  if (at$last && rank > 1L) axes <- axes[c(rank, seq_len(rank - 1L))]
+  if (at$last) axes <- axes[last_to_front(rank)]
   keras_add(at, list(type = "Permute", axes = axes), x)
 }
 
@@ -795,10 +799,7 @@ keras_function_layer <- function(at, x) {
 keras_prelu <- function(at, x) {
   w <- as.array(keras_weights(at, 1L)[[1L]])
   # The extents are those of the input without the batch, in Keras' layout, or 1.
-  if (at$last && length(dim(w)) > 1L) {
-    rank <- length(dim(w))
-    w <- aperm(w, c(rank, seq_len(rank - 1L)))
-  }
+  if (at$last && length(dim(w)) > 1L) w <- aperm(w, last_to_front(length(dim(w))))
   keras_add(at, list(type = "PReLU", weight = w), x)
 }
 
