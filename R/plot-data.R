@@ -31,6 +31,17 @@ nodes_to_plot <- function(x, output_idx, output_label, call) {
   nodes
 }
 
+# Several data points out of `n`, or all.
+check_data_idx <- function(data_idx, n, call) {
+  if (identical(data_idx, "all")) {
+    return(seq_len(n))
+  }
+  if (is.character(data_idx)) {
+    abort_arg(data_idx, paste("`\"all\"` or whole numbers from 1 to", n), "data_idx", call)
+  }
+  check_indices(data_idx, n, call = call)
+}
+
 check_aggregation <- function(x, call) {
   if (is.function(x)) x else check_choice(x, c("sum", "mean", "norm"), "aggr_channels", call)
 }

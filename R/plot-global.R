@@ -66,10 +66,7 @@ plot_global.InterpretingMethod <- function(x, output_idx = NULL, output_label = 
   }
   n <- nrow_of(x)
   nodes <- nodes_to_plot(x, output_idx, output_label, call)
-  if (is.character(data_idx) && !identical(data_idx, "all")) {
-    abort_arg(data_idx, paste("`\"all\"` or whole numbers from 1 to", n), "data_idx", call)
-  }
-  points <- if (is.character(data_idx)) seq_len(n) else check_indices(data_idx, n, call = call)
+  points <- check_data_idx(data_idx, n, call)
   if (!is.null(ref_data_idx)) {
     check_count(ref_data_idx, call = call)
     ref_data_idx <- check_indices(ref_data_idx, n, call = call)
