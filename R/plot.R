@@ -117,7 +117,9 @@ plot_points <- function(x, data_idx = 1, output_idx = NULL, output_label = NULL,
     n_boxes <- if (show_preds && layout$first_input) layout$n_rows else 0
     image <- frame$input_dimension[1] == 3
     plot <- if (image) {
-      heatmap(frame, name, legend, upright, max(n_boxes, layout$n_columns * (n_boxes > 0)), alpha)
+      # Images are squares, so that columns make them smaller, too.
+      n_boxes <- if (n_boxes > 0) max(n_boxes, layout$n_columns / 2) else 0
+      heatmap(frame, name, legend, upright, n_boxes, alpha)
     } else if (is.null(frame$shown)) {
       bars(frame, name, axis_title(block), layout$n_columns, n_boxes)
     } else {
