@@ -192,18 +192,22 @@ scale_relevance <- function(aesthetic, limits, ...) {
   scale(colours = relevance_colours(41, quote(plot()))[inside], limits = limits, ...)
 }
 
-# What the colours mean. Panels with scales of their own have signs only in common; a single panel
-# has values.
-legend_signs <- function(fill) {
-  from <- if (any(fill < 0, na.rm = TRUE)) -1 else 0
-  to <- if (any(fill > 0, na.rm = TRUE) || from == 0) 1 else 0
-  breaks <- unique(c(from, 0, to))
-  list(breaks = breaks, labels = c("<0", "0", ">0")[breaks + 2])
+# What the colours mean. The panels of one plot have scales of their own and only signs in common;
+# a plot of one panel has values.
+legend_of <- function(block, frame, layout) {
+  breaks <- sign_breaks(frame$fill)
+  labels <- if (layout$single) {
+    c("<0", "0", ">0")[breaks + 2]
+  } else {
+    format(signif(breaks * block$scale[1], 2), trim = TRUE)
+  }
+  list(breaks = breaks, labels = labels)
 }
 
-legend_values <- function(fill, scale) {
-  breaks <- legend_signs(fill)$breaks
-  list(breaks = breaks, labels = format(signif(breaks * scale, 2), trim = TRUE))
+sign_breaks <- function(fill) {
+  from <- if (any(fill < 0, na.rm = TRUE)) -1 else 0
+  to <- if (any(fill > 0, na.rm = TRUE) || from == 0) 1 else 0
+  unique(c(from, 0, to))
 }
 
 # Room for the info box above what a panel shows, as a share of that: the more panels, the smaller
