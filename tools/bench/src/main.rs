@@ -1,96 +1,106 @@
-//! Convolution of VGG16's 3 × 3 layers: burn-ndarray's own operations (on one thread), and the kernels
-//! of innsight-core. Prints GFLOP/s for each, as lines of a Markdown table.
+//! Milliseconds of the kernels of innsight-core, for `compare.py`: one line a layer of `layers.txt`,
+//! direction and batch size, the best of some runs.
 //!
-//!     cargo run --release --manifest-path tools/bench/Cargo.toml [-- THREADS]
+//!     cargo run --release --manifest-path tools/bench/Cargo.toml -- THREADS [ROWS [NAME]]
 
 use std::time::Instant;
 
-use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, ModuleOps};
 use burn_ndarray::NdArray;
 use innsight_core::kernels::{cpu::set_threads, Axis, Kernels, Window};
 use innsight_core::tensor::Tensor;
 
 type B = NdArray<f32>;
 
-/// The best of some runs, in seconds.
-fn time<T>(runs: usize, run: impl Fn() -> T) -> f64 {
-    let once = |_| {
-        let start = Instant::now();
+/// Milliseconds: those that this thread has computed for where it is the only one, so that other
+/// programs count less.
+fn clock(start: Instant) -> f64 {
+    if threads() > 1 {
+        return start.elapsed().as_secs_f64() * 1e3;
+    }
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the call writes to `time` alone.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
+}
+
+fn threads() -> usize {
+    std::env::args().nth(1).map_or(1, |n| n.parse().expect("a number of threads"))
+}
+
+/// The best of some runs, in milliseconds. The first one prepares the weights.
+fn time<T>(run: impl Fn() -> T) -> f64 {
+    let start = Instant::now();
+    let once = || {
+        let before = clock(start);
         std::hint::black_box(run());
-        start.elapsed().as_secs_f64()
+        clock(start) - before
     };
-    (0..runs).map(once).fold(f64::INFINITY, f64::min)
+    once();
+    let (mut best, mut spent, mut runs) = (f64::INFINITY, 0.0, 0);
+    while runs < 3 || (spent < 150.0 && runs < 1000) {
+        let now = once();
+        (best, spent, runs) = (best.min(now), spent + now, runs + 1);
+    }
+    best
+}
+
+fn noise(shape: &[usize]) -> Tensor<B> {
+    let cells: usize = shape.iter().product();
+    let value = |i: usize| ((i * 7919) % 1000) as f32 / 500.0 - 1.0;
+    Tensor::from_vec::<f32>((0..cells).map(value).collect(), shape, &Default::default())
 }
 
 fn main() {
-    let threads = std::env::args()
-        .nth(1)
-        .map_or(1, |n| n.parse().expect("a number of threads"));
-    set_threads(threads);
-    let device = Default::default();
-    println!("| layer | rows | forward: burn | forward: ours | pullback: burn | pullback: ours |");
-    println!("|---|---|---|---|---|---|");
-    let layers = [
-        (3, 64, 224),
-        (64, 64, 224),
-        (64, 128, 112),
-        (128, 256, 56),
-        (256, 512, 28),
-        (512, 512, 14),
-    ];
-    for (channels, outputs, size) in layers {
-        for rows in [1, 8] {
-            let axis = Axis {
-                input: size,
-                kernel: 3,
-                stride: 1,
-                dilation: 1,
-                padding: [1, 1],
-                ceil_mode: false,
+    let args: Vec<String> = std::env::args().collect();
+    let number = |i: usize| args.get(i).map(|n| n.parse::<usize>().expect("a number"));
+    set_threads(threads());
+    for line in include_str!("../layers.txt").lines() {
+        let (name, extents) = line.split_once(':').expect("name: extents");
+        if args.get(3).is_some_and(|wanted| !name.contains(wanted.as_str())) {
+            continue;
+        }
+        let extents: Vec<usize> =
+            extents.split_whitespace().map(|n| n.parse().expect("a number")).collect();
+        for rows in number(2).map_or(vec![1, 16], |rows| vec![rows]) {
+            let [forward, pullback] = match extents[..] {
+                [inputs, outputs] => dense(rows, inputs, outputs),
+                [channels, outputs, kernel, stride, padding, height, width] => {
+                    let axis = |input: usize| match input {
+                        1 => Axis::trivial(1),
+                        _ => Axis { kernel, stride, padding: [padding; 2], ..Axis::trivial(input) },
+                    };
+                    let window = Window::new([axis(height), axis(width)]).expect("windows that fit");
+                    conv(rows, channels, outputs, &window)
+                }
+                _ => panic!("not a layer: {line}"),
             };
-            let window = Window::new([axis, axis]).expect("windows that fit");
-            let noise = |shape: &[usize]| {
-                let cells: usize = shape.iter().product();
-                let values = (0..cells)
-                    .map(|i| ((i * 7919) % 1000) as f32 / 500.0 - 1.0)
-                    .collect();
-                Tensor::<B>::from_vec::<f32>(values, shape, &device).into_primitive()
-            };
-            let x = noise(&[rows, channels, size, size]);
-            let w = noise(&[outputs, channels, 3, 3]);
-            let s = noise(&[rows, outputs, size, size]);
-            let flops = 2.0 * (rows * channels * outputs * 9 * size * size) as f64;
-            let speed = |seconds: f64| match seconds.is_nan() {
-                true => "-".to_string(),
-                false => format!("{:.1}", flops / seconds / 1e9),
-            };
-            let options = || ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
-            let transposed = || ConvTransposeOptions::new([1, 1], [1, 1], [0, 0], [1, 1], 1);
-            let seconds = [
-                time(3, || {
-                    <B as ModuleOps<B>>::conv2d(x.clone(), w.clone(), None, options())
-                }),
-                time(3, || B::conv(x.clone(), w.clone(), &window, 1)),
-                // burn's own pullback takes seconds even for one row.
-                if rows > 1 {
-                    f64::NAN
-                } else {
-                    time(1, || {
-                        <B as ModuleOps<B>>::conv_transpose2d(
-                            s.clone(),
-                            w.clone(),
-                            None,
-                            transposed(),
-                        )
-                    })
-                },
-                time(3, || B::conv_pullback(s.clone(), w.clone(), &window, 1)),
-            ];
-            let cells: Vec<String> = seconds.into_iter().map(speed).collect();
-            println!(
-                "| {channels}→{outputs} @ {size} | {rows} | {} |",
-                cells.join(" | ")
-            );
+            println!("{name}\t{rows}\tforward\t{forward}\n{name}\t{rows}\tpullback\t{pullback}");
         }
     }
+}
+
+fn dense(rows: usize, inputs: usize, outputs: usize) -> [f64; 2] {
+    let (x, s) = (noise(&[rows, inputs]), noise(&[rows, outputs]));
+    let (w, b) = (noise(&[outputs, inputs]).into_primitive(), noise(&[1, outputs]));
+    let (x, s, b) = (x.into_primitive(), s.into_primitive(), b.into_primitive());
+    let cache = Default::default();
+    [
+        time(|| B::dense(x.clone(), w.clone(), Some(b.clone()), &cache)),
+        time(|| B::dense_pullback(s.clone(), w.clone(), &cache)),
+    ]
+}
+
+fn conv(rows: usize, channels: usize, outputs: usize, window: &Window) -> [f64; 2] {
+    let planes = |channels, [height, width]: [usize; 2]| {
+        noise(&[rows, channels, height, width]).into_primitive()
+    };
+    let (x, s) = (planes(channels, window.input()), planes(outputs, window.output()));
+    let [height, width] = window.kernels();
+    let w = noise(&[outputs, channels, height, width]).into_primitive();
+    let b = noise(&[outputs]).into_primitive();
+    let cache = Default::default();
+    [
+        time(|| B::conv(x.clone(), w.clone(), Some(b.clone()), &cache, window, 1)),
+        time(|| B::conv_pullback(s.clone(), w.clone(), &cache, window, 1)),
+    ]
 }

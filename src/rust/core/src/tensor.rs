@@ -41,7 +41,7 @@ impl<B: Kernels> Tensor<B> {
     /// Row-major `data` as a tensor of the given shape.
     pub fn from_vec<E: Element>(data: Vec<E>, shape: &[usize], device: &B::Device) -> Self {
         let data = TensorData::new(data, shape.to_vec()).convert_dtype(dtype::<B>());
-        Self(B::float_from_data(data, device))
+        Self(B::tensor(data, device))
     }
 
     /// A tensor filled with one value.

@@ -9,7 +9,9 @@ use burn_wgpu::{init_setup, Wgpu, WgpuDevice};
 use super::Kernels;
 use crate::error::{Kind, Result};
 
-impl Kernels for Wgpu {}
+impl Kernels for Wgpu {
+    type Cache = ();
+}
 
 /// The GPU of this machine, started on the first call.
 ///

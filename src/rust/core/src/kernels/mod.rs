@@ -10,6 +10,7 @@ mod window;
 
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, FloatTensor, IntTensor};
+use burn::tensor::TensorData;
 
 pub use window::{check_cells, Axis, Window};
 
@@ -17,33 +18,58 @@ use crate::tensor::Tensor;
 
 /// A burn backend with the operations that the engine needs to be fast.
 pub trait Kernels: Backend {
-    /// x Wᵀ, for x of shape (rows, inputs) and W of shape (outputs, inputs).
-    fn dense(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        Self::float_matmul(x, Self::float_transpose(weight))
+    /// Where the kernels keep what they make of a weight. Every weight has one of its own, which starts
+    /// empty, and is always used with the same window and groups.
+    type Cache: Default;
+
+    /// Data of the backend's float type as a tensor that can be cloned without a copy.
+    fn tensor(data: TensorData, device: &Self::Device) -> FloatTensor<Self> {
+        Self::float_from_data(data, device)
     }
 
-    /// s W, the adjoint of [`Kernels::dense`].
-    fn dense_pullback(s: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+    /// x Wᵀ + b, for x of shape (rows, inputs), W of shape (outputs, inputs) and b of shape (1, outputs).
+    fn dense(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+        _: &Self::Cache,
+    ) -> FloatTensor<Self> {
+        let y = Self::float_matmul(x, Self::float_transpose(weight));
+        match bias {
+            Some(bias) => Self::float_add(y, bias),
+            None => y,
+        }
+    }
+
+    /// s W, the adjoint of [`Kernels::dense`] in x.
+    fn dense_pullback(
+        s: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        _: &Self::Cache,
+    ) -> FloatTensor<Self> {
         Self::float_matmul(s, weight)
     }
 
     /// Cross-correlation of x (rows, channels, height, width) with W (outputs, channels / groups,
-    /// kernel height, kernel width), zero-padded as `window` says.
+    /// kernel height, kernel width), zero-padded as `window` says, and a bias (outputs), if any, added.
     fn conv(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+        _: &Self::Cache,
         window: &Window,
         groups: usize,
     ) -> FloatTensor<Self> {
         let x = window.pad(Tensor::<Self>::from_primitive(x), 0.0).into_primitive();
         let options = ConvOptions::new(window.strides(), [0, 0], window.dilations(), groups);
-        Self::conv2d(x, weight, None, options)
+        Self::conv2d(x, weight, bias, options)
     }
 
     /// The adjoint of [`Kernels::conv`] in x.
     fn conv_pullback(
         s: FloatTensor<Self>,
         weight: FloatTensor<Self>,
+        _: &Self::Cache,
         window: &Window,
         groups: usize,
     ) -> FloatTensor<Self> {

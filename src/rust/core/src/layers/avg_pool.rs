@@ -104,14 +104,15 @@ impl<B: Kernels> UnequalMean<B> {
         x: Tensor<B>,
         part: Part,
         [height, width]: [usize; 2],
-        multiply: fn(FloatTensor<B>, FloatTensor<B>) -> FloatTensor<B>,
+        multiply: fn(FloatTensor<B>, FloatTensor<B>, &B::Cache) -> FloatTensor<B>,
         result: &[usize],
     ) -> Tensor<B> {
         let rows = x.rows();
         let planes = rows * self.input[0];
         let lines = |x: Tensor<B>, lines: usize, n: usize, axis: usize| {
             let x = x.reshape(&[planes * lines, n]).into_primitive();
-            let made = multiply(x, self.shares[axis].part(part).into_primitive());
+            let (shares, cache) = self.shares[axis].cached(part);
+            let made = multiply(x, shares.into_primitive(), cache);
             let made: Tensor<B> = Tensor::from_primitive(made);
             let n = made.shape()[1];
             made.reshape(&[planes, lines, n]).permute(&[0, 2, 1])
@@ -124,7 +125,8 @@ impl<B: Kernels> UnequalMean<B> {
 
 impl<B: Kernels> Affine<B> for UnequalMean<B> {
     fn apply(&self, x: &[Tensor<B>], part: Part) -> Tensor<B> {
-        self.product(x[0].clone(), part, self.plane, B::dense, &self.output)
+        let dense = |x, shares, cache: &B::Cache| B::dense(x, shares, None, cache);
+        self.product(x[0].clone(), part, self.plane, dense, &self.output)
     }
 
     fn pullback(&self, s: Tensor<B>, part: Part) -> Vec<Tensor<B>> {
@@ -162,7 +164,7 @@ pub(super) fn global(inputs: &[Shape]) -> Result<(Window, Shape)> {
 /// is a convolution of every plane by itself with a kernel of ones.
 pub(super) struct WindowMean<B: Kernels> {
     window: Window,
-    ones: Tensor<B>,
+    ones: Weights<B>,
     /// One over the counts along each axis: the share of a cell is their product.
     shares: [Weights<B>; 2],
     input: Shape,
@@ -192,7 +194,7 @@ impl<B: Kernels> WindowMean<B> {
         };
         let shares = [shares(0)?, shares(1)?];
         let [height, width] = window.kernels();
-        let ones = Tensor::full(&[1, 1, height, width], 1.0, context.device);
+        let ones = Weights::new(Tensor::full(&[1, 1, height, width], 1.0, context.device));
         Ok(Self { window, ones, shares, input: input.to_vec(), output: output.to_vec() })
     }
 
@@ -213,7 +215,8 @@ impl<B: Kernels> Affine<B> for WindowMean<B> {
     fn apply(&self, x: &[Tensor<B>], part: Part) -> Tensor<B> {
         let rows = x[0].rows();
         let x = self.planes(x[0].clone(), self.window.input()).into_primitive();
-        let sums = B::conv(x, self.ones.clone().into_primitive(), &self.window, 1);
+        let (ones, cache) = self.ones.cached(Part::All);
+        let sums = B::conv(x, ones.into_primitive(), None, cache, &self.window, 1);
         self.weigh(Tensor::from_primitive(sums), part)
             .reshape(&[&[rows], self.output.as_slice()].concat())
     }
@@ -221,8 +224,9 @@ impl<B: Kernels> Affine<B> for WindowMean<B> {
     fn pullback(&self, s: Tensor<B>, part: Part) -> Vec<Tensor<B>> {
         let rows = s.rows();
         let s = self.weigh(self.planes(s, self.window.output()), part);
-        let ones = self.ones.clone().into_primitive();
-        let x = B::conv_pullback(s.into_primitive(), ones, &self.window, 1);
+        let (ones, cache) = self.ones.cached(Part::All);
+        let ones = ones.into_primitive();
+        let x = B::conv_pullback(s.into_primitive(), ones, cache, &self.window, 1);
         vec![Tensor::from_primitive(x).reshape(&[&[rows], self.input.as_slice()].concat())]
     }
 }

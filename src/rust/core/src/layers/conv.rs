@@ -116,21 +116,33 @@ pub(super) struct Layer<B: Kernels> {
     pub output: Shape,
 }
 
+impl<B: Kernels> Layer<B> {
+    fn convolve(&self, x: &Tensor<B>, part: Part, bias: Option<Tensor<B>>) -> Tensor<B> {
+        let [height, width] = self.window.input();
+        let x = x.clone().reshape_rows(&[self.input[0], height, width]).into_primitive();
+        let (weight, cache) = self.weight.cached(part);
+        let bias = bias.map(|bias| bias.reshape(&[self.output[0]]).into_primitive());
+        let y = B::conv(x, weight.into_primitive(), bias, cache, &self.window, self.groups);
+        Tensor::from_primitive(y).reshape_rows(&self.output)
+    }
+}
+
 impl<B: Kernels> Affine<B> for Layer<B> {
     fn apply(&self, x: &[Tensor<B>], part: Part) -> Tensor<B> {
-        let [height, width] = self.window.input();
-        let x = x[0].clone().reshape_rows(&[self.input[0], height, width]).into_primitive();
-        let weight = self.weight.part(part).into_primitive();
-        Tensor::from_primitive(B::conv(x, weight, &self.window, self.groups))
-            .reshape_rows(&self.output)
+        self.convolve(&x[0], part, None)
+    }
+
+    fn forward(&self, x: &[Tensor<B>]) -> Tensor<B> {
+        self.convolve(&x[0], Part::All, self.bias())
     }
 
     fn pullback(&self, s: Tensor<B>, part: Part) -> Vec<Tensor<B>> {
         let [height, width] = self.window.output();
         let s = s.reshape_rows(&[self.output[0], height, width]).into_primitive();
-        let weight = self.weight.part(part).into_primitive();
-        let x = Tensor::from_primitive(B::conv_pullback(s, weight, &self.window, self.groups));
-        vec![x.reshape_rows(&self.input)]
+        let (weight, cache) = self.weight.cached(part);
+        let weight = weight.into_primitive();
+        let x = B::conv_pullback(s, weight, cache, &self.window, self.groups);
+        vec![Tensor::from_primitive(x).reshape_rows(&self.input)]
     }
 
     fn bias(&self) -> Option<Tensor<B>> {

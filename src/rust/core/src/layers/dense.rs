@@ -48,15 +48,27 @@ struct Layer<B: Kernels> {
     bias: Option<Tensor<B>>,
 }
 
+impl<B: Kernels> Layer<B> {
+    fn multiply(&self, x: &Tensor<B>, part: Part, bias: Option<Tensor<B>>) -> Tensor<B> {
+        let (weight, cache) = self.weight.cached(part);
+        let (x, bias) = (x.clone().into_primitive(), bias.map(Tensor::into_primitive));
+        Tensor::from_primitive(B::dense(x, weight.into_primitive(), bias, cache))
+    }
+}
+
 impl<B: Kernels> Affine<B> for Layer<B> {
     fn apply(&self, x: &[Tensor<B>], part: Part) -> Tensor<B> {
-        let weight = self.weight.part(part).into_primitive();
-        Tensor::from_primitive(B::dense(x[0].clone().into_primitive(), weight))
+        self.multiply(&x[0], part, None)
+    }
+
+    fn forward(&self, x: &[Tensor<B>]) -> Tensor<B> {
+        self.multiply(&x[0], Part::All, self.bias())
     }
 
     fn pullback(&self, s: Tensor<B>, part: Part) -> Vec<Tensor<B>> {
-        let weight = self.weight.part(part).into_primitive();
-        vec![Tensor::from_primitive(B::dense_pullback(s.into_primitive(), weight))]
+        let (weight, cache) = self.weight.cached(part);
+        let x = B::dense_pullback(s.into_primitive(), weight.into_primitive(), cache);
+        vec![Tensor::from_primitive(x)]
     }
 
     fn bias(&self) -> Option<Tensor<B>> {

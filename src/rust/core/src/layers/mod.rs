@@ -74,18 +74,26 @@ impl Part {
 }
 
 /// Weights with their parts, each made when first asked for.
-struct Weights<B: Kernels>([OnceCell<Tensor<B>>; 5]);
+struct Weights<B: Kernels>([OnceCell<(Tensor<B>, B::Cache)>; 5]);
 
 impl<B: Kernels> Weights<B> {
     fn new(weight: Tensor<B>) -> Self {
         let parts: [OnceCell<_>; 5] = Default::default();
-        let _ = parts[Part::All as usize].set(weight);
+        let _ = parts[Part::All as usize].set((weight, Default::default()));
         Self(parts)
     }
 
     fn part(&self, part: Part) -> Tensor<B> {
-        let make = || part.of(self.0[Part::All as usize].get().expect("set by new()").clone());
-        self.0[part as usize].get_or_init(make).clone()
+        self.cached(part).0
+    }
+
+    /// A part, and where the kernels keep what they make of it.
+    fn cached(&self, part: Part) -> (Tensor<B>, &B::Cache) {
+        let (weight, cache) = self.0[part as usize].get_or_init(|| {
+            let (all, _) = self.0[Part::All as usize].get().expect("set by new()");
+            (part.of(all.clone()), Default::default())
+        });
+        (weight.clone(), cache)
     }
 }
 
@@ -93,6 +101,14 @@ impl<B: Kernels> Weights<B> {
 pub trait Affine<B: Kernels> {
     /// W x with the given part of W, without the bias.
     fn apply(&self, x: &[Tensor<B>], part: Part) -> Tensor<B>;
+    /// W x + b.
+    fn forward(&self, x: &[Tensor<B>]) -> Tensor<B> {
+        let z = self.apply(x, Part::All);
+        match self.bias() {
+            Some(b) => z + b,
+            None => z,
+        }
+    }
     /// Wᵀ s with the given part of W, one tensor for every operand.
     fn pullback(&self, s: Tensor<B>, part: Part) -> Vec<Tensor<B>>;
     /// b, with axes of extent 1 where it does not vary.
@@ -212,13 +228,7 @@ impl<B: Kernels> Layer<B> {
     /// The output for the given operands.
     pub fn forward(&self, x: &[Tensor<B>]) -> Tensor<B> {
         match self {
-            Layer::Affine(layer) => {
-                let z = layer.apply(x, Part::All);
-                match layer.bias() {
-                    Some(b) => z + b,
-                    None => z,
-                }
-            }
+            Layer::Affine(layer) => layer.forward(x),
             Layer::Nonlinear(layer) => layer.apply(x),
             Layer::Selection(layer) => layer.apply(&x[0]),
             Layer::Structural(layer) => layer.apply(x),

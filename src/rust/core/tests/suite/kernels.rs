@@ -62,7 +62,9 @@ fn convolution<B: Kernels>(device: &B::Device, tolerance: f64) {
         let x = random.values(rows * channels * height * width);
         let w = random.values(groups * outputs * per * kernel);
         let s = random.values(rows * groups * outputs * out_height * out_width);
-        let mut y = vec![0.0; s.len()];
+        let bias = random.values(groups * outputs);
+        let cell = |i: usize| bias[i / product(window.output()) % bias.len()];
+        let mut y: Vec<f64> = (0..s.len()).map(cell).collect();
         let mut back = vec![0.0; x.len()];
         for r in 0..rows {
             for o in 0..groups * outputs {
@@ -83,10 +85,18 @@ fn convolution<B: Kernels>(device: &B::Device, tolerance: f64) {
                 .into_primitive()
         };
         let weight = || tensor(&w, [groups * outputs, per, k, l]);
-        let forward =
-            B::conv(tensor(&x, [rows, channels, height, width]), weight(), &window, groups);
+        let b = innsight_core::tensor::Tensor::<B>::from_vec(bias, &[groups * outputs], device);
+        let (cache, b) = (B::Cache::default(), b.into_primitive());
+        let forward = B::conv(
+            tensor(&x, [rows, channels, height, width]),
+            weight(),
+            Some(b),
+            &cache,
+            &window,
+            groups,
+        );
         let s = tensor(&s, [rows, groups * outputs, out_height, out_width]);
-        let pulled = B::conv_pullback(s, weight(), &window, groups);
+        let pulled = B::conv_pullback(s, weight(), &cache, &window, groups);
         let values = |t| innsight_core::tensor::Tensor::<B>::from_primitive(t).into_vec();
         let what = format!("{window:?}, {groups} groups");
         assert_close(&what, &values(forward), &y, tolerance);
@@ -147,10 +157,142 @@ fn long_signals() {
         innsight_core::tensor::Tensor::<B>::from_vec(v, &[1, 1, 1, n], &device).into_primitive()
     };
     let w = tensor(w, 5);
+    let cache = Default::default();
     let values = |t| innsight_core::tensor::Tensor::<B>::from_primitive(t).into_vec();
-    assert_close("long", &values(B::conv(tensor(x, n), w.clone(), &window, 1)), &y, 1e-12);
-    let pulled = B::conv_pullback(tensor(s, outputs), w, &window, 1);
+    assert_close(
+        "long",
+        &values(B::conv(tensor(x, n), w.clone(), None, &cache, &window, 1)),
+        &y,
+        1e-12,
+    );
+    let pulled = B::conv_pullback(tensor(s, outputs), w, &cache, &window, 1);
     assert_close("long", &values(pulled), &back, 1e-12);
+}
+
+/// The largest error of single precision relative to the largest value, forward and back, for a layer
+/// with 3 × 3 kernels.
+fn winograd_errors(random: &mut Random, [channels, outputs]: [usize; 2], sign: f64) -> [f64; 2] {
+    let mut axis = || Axis {
+        kernel: 3,
+        padding: [random.below(0..=3), random.below(0..=3)],
+        ..Axis::trivial(random.below(3..=20))
+    };
+    let window = Window::new([axis(), axis()]).unwrap();
+    let rows = random.below(1..=5);
+    let plane = |channels, [height, width]: [usize; 2]| [rows, channels, height, width];
+    let [x, s] = [plane(channels, window.input()), plane(outputs, window.output())];
+    let kernel = [outputs, channels, 3, 3];
+    // Where all numbers have one sign, all intermediate sums are large.
+    let mut values = |shape: [usize; 4]| -> Vec<f64> {
+        let values = random.values(shape.iter().product()).into_iter();
+        values.map(|v| f64::from(v as f32)).map(|v| if sign == 0.0 { v } else { v.abs() }).collect()
+    };
+    let data = [(values(x), x), (values(s), s), (values(kernel), kernel)];
+    fn run<B: Kernels>(data: &[(Vec<f64>, [usize; 4]); 3], window: &Window) -> [Vec<f64>; 2] {
+        let tensor = |i: usize| {
+            let (values, shape) = &data[i];
+            innsight_core::tensor::Tensor::<B>::from_vec(
+                values.clone(),
+                shape,
+                &B::Device::default(),
+            )
+            .into_primitive()
+        };
+        let cache = B::Cache::default();
+        let forward = B::conv(tensor(0), tensor(2), None, &cache, window, 1);
+        let pulled = B::conv_pullback(tensor(1), tensor(2), &cache, window, 1);
+        [forward, pulled].map(|t| innsight_core::tensor::Tensor::<B>::from_primitive(t).into_vec())
+    }
+    let single = run::<burn_ndarray::NdArray<f32>>(&data, &window);
+    let double = run::<burn_ndarray::NdArray<f64>>(&data, &window);
+    [0, 1].map(|i| {
+        let scale = double[i].iter().fold(0.0f64, |m, v| m.max(v.abs()));
+        let errors = single[i].iter().zip(&double[i]).map(|(a, b)| (a - b).abs());
+        errors.fold(0.0, f64::max) / scale
+    })
+}
+
+#[test]
+fn winograd_is_accurate() {
+    let mut random = Random::new(8);
+    let mut all = Vec::new();
+    for extents in [[16, 16], [17, 30], [64, 21], [33, 64], [256, 40], [512, 64]] {
+        for sign in [0.0, 1.0] {
+            all.extend((0..8).flat_map(|_| winograd_errors(&mut random, extents, sign)));
+        }
+    }
+    all.sort_by(f64::total_cmp);
+    let (middle, worst) = (all[all.len() / 2], all[all.len() - 1]);
+    assert!(worst < 2e-5, "worst: {worst:e}");
+    assert!(middle < 3e-6, "median: {middle:e}");
+}
+
+/// Products on either side of the limit up to which weights are packed.
+#[test]
+fn large_matrices() {
+    fn run<B: Kernels>([rows, inputs, outputs]: [usize; 3], seed: u64) -> [Vec<f64>; 2] {
+        let (device, mut random) = (B::Device::default(), Random::new(seed));
+        let mut tensor = |shape: &[usize]| random.tensor::<B>(shape, &device).into_primitive();
+        let (x, s) = (tensor(&[rows, inputs]), tensor(&[rows, outputs]));
+        let (w, b) = (tensor(&[outputs, inputs]), tensor(&[1, outputs]));
+        let cache = B::Cache::default();
+        let y = B::dense(x, w.clone(), Some(b), &cache);
+        let back = B::dense_pullback(s, w, &cache);
+        [y, back].map(|t| innsight_core::tensor::Tensor::<B>::from_primitive(t).into_vec())
+    }
+    for rows in 1..=11 {
+        for extents in [[rows, 33, 41], [rows, 2100, 513], [rows, 4099, 259]] {
+            let single = run::<burn_ndarray::NdArray<f32>>(extents, rows as u64);
+            let double = run::<burn_ndarray::NdArray<f64>>(extents, rows as u64);
+            for (s, d) in single.iter().zip(&double) {
+                assert_close(&format!("{extents:?}"), s, d, 1e-5);
+            }
+            // The plain loops.
+            let mut random = Random::new(rows as u64);
+            let [rows, inputs, outputs] = extents;
+            let [x, s, w, b] = [rows * inputs, rows * outputs, outputs * inputs, outputs]
+                .map(|n| random.values(n));
+            let (mut y, mut back) = (vec![0.0; rows * outputs], vec![0.0; rows * inputs]);
+            for r in 0..rows {
+                for o in 0..outputs {
+                    y[r * outputs + o] = b[o];
+                    for i in 0..inputs {
+                        y[r * outputs + o] += w[o * inputs + i] * x[r * inputs + i];
+                        back[r * inputs + i] += w[o * inputs + i] * s[r * outputs + o];
+                    }
+                }
+            }
+            assert_close(&format!("{extents:?}"), &double[0], &y, 1e-12);
+            assert_close(&format!("{extents:?}"), &double[1], &back, 1e-12);
+        }
+    }
+}
+
+#[test]
+fn results_do_not_depend_on_other_rows() {
+    type B = burn_ndarray::NdArray<f32>;
+    let device = Default::default();
+    let values = |t| innsight_core::tensor::Tensor::<B>::from_primitive(t).into_vec();
+    let axis = |n, kernel| Axis { kernel, padding: [1, 1], ..Axis::trivial(n) };
+    for kernel in [3, 2] {
+        let window = Window::new([axis(13, kernel), axis(10, kernel)]).unwrap();
+        let mut random = Random::new(9);
+        let x = random.tensor::<B>(&[5, 20, 13, 10], &device);
+        let w = random.tensor::<B>(&[18, 20, kernel, kernel], &device).into_primitive();
+        let cache = Default::default();
+        let run = |x: innsight_core::tensor::Tensor<B>| {
+            let y = B::conv(x.into_primitive(), w.clone(), None, &cache, &window, 1);
+            let back = B::conv_pullback(y.clone(), w.clone(), &cache, &window, 1);
+            [values(y), values(back)]
+        };
+        let all = run(x.clone());
+        for row in 0..5 {
+            let one = run(x.clone().narrow(0, row..row + 1));
+            for (one, all) in one.iter().zip(&all) {
+                assert!(*one == all[row * one.len()..][..one.len()], "bits differ in row {row}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -182,11 +324,12 @@ fn results_do_not_depend_on_the_number_of_threads() {
         let mut random = Random::new(4);
         let x = random.tensor::<B>(&[rows, 32, 40, 40], &device).into_primitive();
         let w = random.tensor::<B>(&[32, 32 / groups, 3, 3], &device).into_primitive();
-        let y = B::conv(x, w.clone(), &window, groups);
-        let back = B::conv_pullback(y.clone(), w, &window, groups);
+        let cache = Default::default();
+        let y = B::conv(x, w.clone(), None, &cache, &window, groups);
+        let back = B::conv_pullback(y.clone(), w, &cache, &window, groups);
         let a = random.tensor::<B>(&[300, 200], &device).into_primitive();
         let b = random.tensor::<B>(&[100, 200], &device).into_primitive();
-        [y, back, B::dense(a, b)].map(values)
+        [y, back, B::dense(a, b, None, &Default::default())].map(values)
     };
     for (rows, groups) in [(1, 1), (1, 4), (2, 1), (7, 2)] {
         let one = run(1, rows, groups);

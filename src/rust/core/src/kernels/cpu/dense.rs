@@ -1,0 +1,298 @@
+//! Products with a matrix of weights. A small one is packed once for either direction. A large one would
+//! take as much memory again and is read where it lies, once for all rows.
+
+use pulp::{Arch, Simd, WithSimd};
+
+use super::simd::{product, Buffer, Lanes, GROUP, PANEL};
+use super::{spread, threads_for};
+
+/// Weights that are packed at most.
+const PACKED: usize = 1 << 20;
+
+/// The matrix (outputs, inputs) for one direction.
+#[derive(Debug)]
+pub enum Plan<E> {
+    /// As panels of results, each (terms, [`PANEL`]), with zeros at the end.
+    Packed(Vec<E>),
+    /// Left where it lies.
+    Plain,
+}
+
+/// The extents of a product: rows, terms of a sum and sums of a row.
+#[derive(Clone, Copy)]
+pub struct Extents {
+    pub rows: usize,
+    pub terms: usize,
+    pub sums: usize,
+}
+
+impl<E: Lanes> Plan<E> {
+    /// For y = x Wᵀ, or for the pullback, which sums over the outputs.
+    pub fn new(weight: &[E], [outputs, inputs]: [usize; 2], transposed: bool) -> Self {
+        if weight.len() > PACKED {
+            return Self::Plain;
+        }
+        let [terms, sums] = if transposed { [outputs, inputs] } else { [inputs, outputs] };
+        let at = |term: usize, sum: usize| match transposed {
+            _ if sum >= sums => E::default(),
+            true => weight[term * inputs + sum],
+            false => weight[sum * inputs + term],
+        };
+        let mut packed = Vec::with_capacity(terms * sums.next_multiple_of(PANEL));
+        for first in (0..sums).step_by(PANEL) {
+            for term in 0..terms {
+                packed.extend((first..first + PANEL).map(|sum| at(term, sum)));
+            }
+        }
+        Self::Packed(packed)
+    }
+
+    /// The product of x (rows, terms) with the weights, written into y (rows, sums), which starts as
+    /// zeros.
+    pub fn run(
+        &self,
+        x: &[E],
+        weight: &[E],
+        y: &mut [E],
+        bias: Option<&[E]>,
+        extents: Extents,
+        transposed: bool,
+    ) {
+        let Extents { rows, terms, sums } = extents;
+        let threads = threads_for(rows * terms * sums);
+        if let Self::Packed(panels) = self {
+            let rows = rows.div_ceil(threads).next_multiple_of(GROUP).max(1);
+            let tasks = x.chunks(rows * terms).zip(y.chunks_mut(rows * sums)).collect();
+            return spread(tasks, threads, |tasks| {
+                for (x, y) in tasks {
+                    Arch::new().dispatch(Packed { panels, x, y, bias, extents });
+                }
+            });
+        }
+        // Every thread has its own sums of all rows, whole panels of them.
+        let share = sums.div_ceil(threads).next_multiple_of(PANEL);
+        let mut tasks: Vec<(usize, Vec<&mut [E]>)> =
+            (0..sums).step_by(share).map(|first| (first, Vec::new())).collect();
+        for row in y.chunks_mut(sums) {
+            row.chunks_mut(share).zip(&mut tasks).for_each(|(part, (_, rows))| rows.push(part));
+        }
+        spread(tasks, threads, |tasks| {
+            for (first, mut y) in tasks {
+                if transposed {
+                    let weight = &weight[first..];
+                    Arch::new().dispatch(Columns { weight, x, y: &mut y, extents });
+                } else {
+                    let weight = &weight[first * terms..];
+                    Arch::new().dispatch(Rows { weight, x, y: &mut y, extents });
+                }
+                if let Some(bias) = bias {
+                    let add = |row: &mut [E]| {
+                        row.iter_mut().zip(&bias[first..]).for_each(|(y, b)| *y += *b);
+                    };
+                    y.into_iter().for_each(add);
+                }
+            }
+        });
+    }
+}
+
+/// Some rows times all of the packed weights.
+struct Packed<'a, E> {
+    panels: &'a [E],
+    x: &'a [E],
+    y: &'a mut [E],
+    bias: Option<&'a [E]>,
+    extents: Extents,
+}
+
+impl<E: Lanes> WithSimd for Packed<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Extents { terms, sums, .. } = self.extents;
+        let mut x = Buffer::of(terms * GROUP);
+        let mut results = Buffer::of(GROUP * PANEL);
+        let blocks = self.x.chunks(GROUP * terms).zip(self.y.chunks_mut(GROUP * sums));
+        for (rows, y) in blocks {
+            for (i, row) in rows.chunks_exact(terms).enumerate() {
+                x.iter_mut().skip(i).step_by(GROUP).zip(row).for_each(|(t, s)| *t = *s);
+            }
+            for (p, panel) in self.panels.chunks_exact(terms * PANEL).enumerate() {
+                product(simd, panel, &x, rows.len() / terms, &mut results);
+                let first = p * PANEL;
+                for (row, results) in y.chunks_exact_mut(sums).zip(results.chunks_exact(PANEL)) {
+                    let row = row[first..].iter_mut().zip(results);
+                    match self.bias {
+                        Some(bias) => {
+                            row.zip(&bias[first..]).for_each(|((y, r), b)| *y = *r + *b);
+                        }
+                        None => row.for_each(|(y, r)| *y = *r),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Terms that are summed up before the next sums are begun: x stays in the cache meanwhile.
+const TERMS: usize = 2048;
+
+/// Some rows of W times all rows of x, as scalar products.
+struct Rows<'a, 'b, E> {
+    weight: &'a [E],
+    x: &'a [E],
+    y: &'a mut [&'b mut [E]],
+    extents: Extents,
+}
+
+/// Rows of W and of x whose scalar products are computed at once.
+const TILE: [usize; 2] = [4, 4];
+
+impl<E: Lanes> Rows<'_, '_, E> {
+    /// Adds the products of the terms from `start` on to `N` sums of `M` rows.
+    #[inline(always)]
+    fn tile<S: Simd, const N: usize, const M: usize>(
+        &mut self,
+        simd: S,
+        start: usize,
+        [sum, row]: [usize; 2],
+    ) {
+        let terms = self.extents.terms;
+        let length = TERMS.min(terms - start);
+        let zero = E::splat(simd, E::default());
+        let mut sums = [[zero; N]; M];
+        let w: [&[E]; N] =
+            std::array::from_fn(|n| &self.weight[(sum + n) * terms + start..][..length]);
+        let x: [&[E]; M] = std::array::from_fn(|m| &self.x[(row + m) * terms + start..][..length]);
+        let count = E::vectors::<S>(w[0]).len();
+        let (mut w_vectors, mut x_vectors) = ([&[][..]; N], [&[][..]; M]);
+        for n in 0..N {
+            w_vectors[n] = &E::vectors::<S>(w[n])[..count];
+        }
+        for m in 0..M {
+            x_vectors[m] = &E::vectors::<S>(x[m])[..count];
+        }
+        for i in 0..count {
+            let mut w = [zero; N];
+            for n in 0..N {
+                w[n] = w_vectors[n][i];
+            }
+            for m in 0..M {
+                let x = x_vectors[m][i];
+                for n in 0..N {
+                    sums[m][n] = E::mul_add(simd, w[n], x, sums[m][n]);
+                }
+            }
+        }
+        let lanes = std::mem::size_of::<E::Vector<S>>() / std::mem::size_of::<E>();
+        for m in 0..M {
+            for n in 0..N {
+                let mut total = E::sum(simd, sums[m][n]);
+                for (w, x) in w[n][count * lanes..].iter().zip(&x[m][count * lanes..]) {
+                    total += *w * *x;
+                }
+                self.y[row + m][sum + n] += total;
+            }
+        }
+    }
+}
+
+impl<E: Lanes> WithSimd for Rows<'_, '_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let (rows, sums) = (self.y.len(), self.y.first().map_or(0, |y| y.len()));
+        for start in (0..self.extents.terms).step_by(TERMS) {
+            for sum in (0..sums).step_by(TILE[0]) {
+                for row in (0..rows).step_by(TILE[1]) {
+                    if sum + TILE[0] > sums {
+                        for sum in sum..sums {
+                            for row in row..(row + TILE[1]).min(rows) {
+                                self.tile::<S, 1, 1>(simd, start, [sum, row]);
+                            }
+                        }
+                        continue;
+                    }
+                    match rows - row {
+                        1 => self.tile::<S, 4, 1>(simd, start, [sum, row]),
+                        2 => self.tile::<S, 4, 2>(simd, start, [sum, row]),
+                        3 => self.tile::<S, 4, 3>(simd, start, [sum, row]),
+                        _ => self.tile::<S, 4, 4>(simd, start, [sum, row]),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// All rows of x times some columns of W, as sums of multiples of W's rows.
+struct Columns<'a, 'b, E> {
+    /// From the first of the columns on.
+    weight: &'a [E],
+    x: &'a [E],
+    y: &'a mut [&'b mut [E]],
+    extents: Extents,
+}
+
+/// Columns that stay in the cache while all rows of x are served, and rows of W added up at once.
+const COLUMNS: usize = 1024;
+const LINES: usize = 8;
+
+impl<E: Lanes> Columns<'_, '_, E> {
+    /// Adds multiples of `N` rows of W to a row of y.
+    #[inline(always)]
+    fn add<S: Simd, const N: usize>(&mut self, simd: S, row: usize, term: usize, start: usize) {
+        let Extents { terms, sums, .. } = self.extents;
+        let y = &mut self.y[row][start..];
+        let length = y.len().min(COLUMNS);
+        let y = &mut y[..length];
+        let w: [&[E]; N] =
+            std::array::from_fn(|n| &self.weight[(term + n) * sums + start..][..length]);
+        let x: [E; N] = std::array::from_fn(|n| self.x[row * terms + term + n]);
+        let lanes = std::mem::size_of::<E::Vector<S>>() / std::mem::size_of::<E>();
+        let (vectors, rest) = y.split_at_mut(length / lanes * lanes);
+        let vectors = E::vectors_mut::<S>(vectors);
+        let count = vectors.len();
+        let mut x_vectors = [E::splat(simd, E::default()); N];
+        let mut w_vectors = [&[][..]; N];
+        for n in 0..N {
+            x_vectors[n] = E::splat(simd, x[n]);
+            w_vectors[n] = &E::vectors::<S>(w[n])[..count];
+        }
+        for i in 0..count {
+            let mut sum = vectors[i];
+            for n in 0..N {
+                sum = E::mul_add(simd, x_vectors[n], w_vectors[n][i], sum);
+            }
+            vectors[i] = sum;
+        }
+        for (i, y) in rest.iter_mut().enumerate() {
+            for n in 0..N {
+                *y += x[n] * w[n][count * lanes + i];
+            }
+        }
+    }
+}
+
+impl<E: Lanes> WithSimd for Columns<'_, '_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let (rows, sums) = (self.y.len(), self.y.first().map_or(0, |y| y.len()));
+        let terms = self.extents.terms;
+        for start in (0..sums).step_by(COLUMNS) {
+            for term in (0..terms).step_by(LINES) {
+                for row in 0..rows {
+                    if terms - term >= LINES {
+                        self.add::<S, LINES>(simd, row, term, start);
+                    } else {
+                        (term..terms).for_each(|term| self.add::<S, 1>(simd, row, term, start));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Kernels for the CPU on top of `ndarray` storage, in place of burn-ndarray's loops: products of small
+//! matrices by vectors of the processor at hand, spread over threads.
+//!
+//! Threads are scoped, started per call and only where the work pays for them, so that nothing is
+//! left behind that a `fork()` of R could break.
+
+mod conv;
+mod dense;
+mod simd;
+mod tasks;
+mod winograd;
+
+use std::cell::OnceCell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use burn::tensor::TensorData;
+use burn_ndarray::{FloatNdArrayElement, NdArray, NdArrayTensor, SharedArray};
+use ndarray::{Array2, Array4, ArrayD, ArrayView2, ArrayView4, ArrayViewD, CowArray, Ix2, Ix4};
+
+use super::{Kernels, Window};
+
+static THREADS: AtomicUsize = AtomicUsize::new(2);
+
+/// Sets the number of threads that the kernels may use; at least 1.
+pub fn set_threads(threads: usize) {
+    THREADS.store(threads.max(1), Ordering::Relaxed);
+}
+
+/// Multiplications below which a second thread costs more than it brings.
+const WORTH_A_THREAD: usize = 1 << 20;
+
+/// A float type of the ndarray backend.
+pub trait Float: FloatNdArrayElement + simd::Lanes
+where
+    NdArrayTensor: From<SharedArray<Self>>,
+{
+    /// The storage of a tensor, without a copy.
+    fn view(tensor: &NdArrayTensor) -> ArrayViewD<'_, Self>;
+}
+
+macro_rules! float {
+    ($type:ty, $variant:ident) => {
+        impl Float for $type {
+            fn view(tensor: &NdArrayTensor) -> ArrayViewD<'_, Self> {
+                match tensor {
+                    NdArrayTensor::$variant(storage) => storage.view(),
+                    other => panic!("a tensor of another type: {other:?}"),
+                }
+            }
+        }
+    };
+}
+float!(f32, F32);
+float!(f64, F64);
+
+fn matrix<E: Float>(tensor: &NdArrayTensor) -> ArrayView2<'_, E>
+where
+    NdArrayTensor: From<SharedArray<E>>,
+{
+    E::view(tensor).into_dimensionality::<Ix2>().unwrap_or_else(|e| panic!("not a matrix: {e}"))
+}
+
+fn planes<E: Float>(tensor: &NdArrayTensor) -> ArrayView4<'_, E>
+where
+    NdArrayTensor: From<SharedArray<E>>,
+{
+    E::view(tensor).into_dimensionality::<Ix4>().unwrap_or_else(|e| panic!("not planes: {e}"))
+}
+
+/// How many threads pay for `work` multiplications.
+fn threads_for(work: usize) -> usize {
+    THREADS.load(Ordering::Relaxed).min(work / WORTH_A_THREAD).max(1)
+}
+
+/// Runs `f` on equal shares of the tasks, each share on a thread, one of them on this one.
+fn spread<T: Send>(tasks: Vec<T>, threads: usize, f: impl Fn(Vec<T>) + Sync) {
+    let share = tasks.len().div_ceil(threads).max(1);
+    let mut tasks = tasks.into_iter();
+    let first = tasks.by_ref().take(share).collect();
+    std::thread::scope(|scope| {
+        while tasks.len() > 0 {
+            let tasks = tasks.by_ref().take(share).collect();
+            let f = &f;
+            scope.spawn(move || f(tasks));
+        }
+        f(first);
+    });
+}
+
+fn tensor<E: Float, D: ndarray::Dimension>(array: ndarray::Array<E, D>) -> NdArrayTensor
+where
+    NdArrayTensor: From<SharedArray<E>>,
+{
+    array.into_dyn().into_shared().into()
+}
+
+/// The weights of a layer in the form that the kernels take, for either direction, made when first
+/// needed.
+#[derive(Debug)]
+pub struct Cache<E> {
+    conv: [OnceCell<ConvPlan<E>>; 2],
+    dense: [OnceCell<dense::Plan<E>>; 2],
+}
+
+impl<E> Default for Cache<E> {
+    fn default() -> Self {
+        Self { conv: Default::default(), dense: Default::default() }
+    }
+}
+
+/// How a convolution is computed.
+#[derive(Debug)]
+enum ConvPlan<E> {
+    Unfolded(conv::Plan<E>),
+    Winograd(winograd::Plan<E>),
+}
+
+/// The cells of an array in row-major order.
+fn cells<'a, E: Clone, D: ndarray::Dimension>(array: &'a CowArray<'_, E, D>) -> &'a [E] {
+    array.as_slice().unwrap_or_else(|| panic!("not in standard layout"))
+}
+
+/// The bias in its natural order.
+fn values<E: Float>(bias: &Option<NdArrayTensor>) -> Option<Vec<E>>
+where
+    NdArrayTensor: From<SharedArray<E>>,
+{
+    bias.as_ref().map(|bias| E::view(bias).iter().copied().collect())
+}
+
+fn dense<E: Float>(
+    x: &NdArrayTensor,
+    weight: &NdArrayTensor,
+    bias: &Option<NdArrayTensor>,
+    cache: &Cache<E>,
+    transposed: bool,
+) -> NdArrayTensor
+where
+    NdArrayTensor: From<SharedArray<E>>,
+{
+    let (x, weight) = (matrix::<E>(x), matrix::<E>(weight));
+    let (x, weight) = (x.as_standard_layout(), weight.as_standard_layout());
+    let (outputs, inputs) = weight.dim();
+    let extents = dense::Extents {
+        rows: x.nrows(),
+        terms: x.ncols(),
+        sums: if transposed { inputs } else { outputs },
+    };
+    let make = || dense::Plan::new(cells(&weight), [outputs, inputs], transposed);
+    let plan = cache.dense[usize::from(transposed)].get_or_init(make);
+    let mut y = Array2::<E>::zeros((extents.rows, extents.sums));
+    let target = y.as_slice_mut().unwrap_or_default();
+    let bias = values::<E>(bias);
+    plan.run(cells(&x), cells(&weight), target, bias.as_deref(), extents, transposed);
+    tensor(y)
+}
+
+fn conv<E: Float>(
+    x: &NdArrayTensor,
+    weight: &NdArrayTensor,
+    bias: &Option<NdArrayTensor>,
+    cache: &Cache<E>,
+    (window, groups, transposed): (&Window, usize, bool),
+) -> NdArrayTensor
+where
+    NdArrayTensor: From<SharedArray<E>>,
+{
+    let (x, weight) = (planes::<E>(x), planes::<E>(weight));
+    let x = x.as_standard_layout();
+    let (rows, (outputs, channels, height, width)) = (x.dim().0, weight.dim());
+    let make = || {
+        let weight = weight.as_standard_layout();
+        let weights = (cells(&weight), [outputs, channels, height, width]);
+        let extents = [outputs, channels];
+        match winograd::Plan::new(weights.0, extents, window, groups, transposed) {
+            Some(plan) => ConvPlan::Winograd(plan),
+            None if transposed => ConvPlan::Unfolded(conv::Plan::pullback(weights, window, groups)),
+            None => ConvPlan::Unfolded(conv::Plan::forward(weights, window, groups)),
+        }
+    };
+    let plan = cache.conv[usize::from(transposed)].get_or_init(make);
+    let (channels, [height, width]) = match transposed {
+        true => (channels * groups, window.input()),
+        false => (outputs, window.output()),
+    };
+    let mut y = Array4::<E>::zeros((rows, channels, height, width));
+    let target = y.as_slice_mut().unwrap_or_default();
+    let bias = values::<E>(bias);
+    match plan {
+        ConvPlan::Unfolded(plan) => plan.run(cells(&x), target, bias.as_deref(), rows),
+        ConvPlan::Winograd(plan) => plan.run(cells(&x), target, bias.as_deref(), rows),
+    }
+    tensor(y)
+}
+
+impl<E: Float> Kernels for NdArray<E>
+where
+    NdArrayTensor: From<SharedArray<E>>,
+{
+    type Cache = Cache<E>;
+
+    // burn-ndarray 0.20 keeps the bytes, which a clone copies.
+    fn tensor(data: TensorData, _: &Self::Device) -> NdArrayTensor {
+        let shape = data.shape.clone();
+        match data.into_vec::<E>().map(|cells| ArrayD::from_shape_vec(shape, cells)) {
+            Ok(Ok(array)) => tensor(array),
+            other => panic!("data that do not fit their shape or type: {other:?}"),
+        }
+    }
+
+    fn dense(
+        x: NdArrayTensor,
+        weight: NdArrayTensor,
+        bias: Option<NdArrayTensor>,
+        cache: &Cache<E>,
+    ) -> NdArrayTensor {
+        dense::<E>(&x, &weight, &bias, cache, false)
+    }
+
+    fn dense_pullback(s: NdArrayTensor, weight: NdArrayTensor, cache: &Cache<E>) -> NdArrayTensor {
+        dense::<E>(&s, &weight, &None, cache, true)
+    }
+
+    fn conv(
+        x: NdArrayTensor,
+        weight: NdArrayTensor,
+        bias: Option<NdArrayTensor>,
+        cache: &Cache<E>,
+        window: &Window,
+        groups: usize,
+    ) -> NdArrayTensor {
+        conv::<E>(&x, &weight, &bias, cache, (window, groups, false))
+    }
+
+    fn conv_pullback(
+        s: NdArrayTensor,
+        weight: NdArrayTensor,
+        cache: &Cache<E>,
+        window: &Window,
+        groups: usize,
+    ) -> NdArrayTensor {
+        conv::<E>(&s, &weight, &None, cache, (window, groups, true))
+    }
+}

@@ -1,0 +1,245 @@
+//! Vectors of floats, as wide as the processor has them, and the one product of small matrices that
+//! the kernels are made of.
+//!
+//! What is compiled for the processor at hand is what pulp's `dispatch` inlines: arithmetic stands in
+//! plain loops and in functions marked `inline(always)`, never in closures.
+
+use std::ops::{Add, AddAssign, Deref, DerefMut, Mul, Sub};
+use std::sync::Mutex;
+
+use pulp::Simd;
+
+/// Cells that are computed side by side: a few vectors.
+pub const PANEL: usize = 32;
+
+/// Sums that are computed at once for the cells of a panel.
+pub const GROUP: usize = 8;
+
+/// A float type with its vectors.
+pub trait Lanes:
+    Copy
+    + Default
+    + Send
+    + Sync
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + AddAssign
+    + 'static
+{
+    /// A vector.
+    type Vector<S: Simd>: Copy;
+
+    /// Whether the rounding errors of Winograd's convolution are fine.
+    const WINOGRAD: bool;
+
+    /// A number of that type.
+    fn number(x: f64) -> Self;
+
+    /// The same number.
+    fn wide(self) -> f64;
+
+    /// The cells as vectors, those that do not fill one left out.
+    fn vectors<S: Simd>(cells: &[Self]) -> &[Self::Vector<S>];
+
+    /// See [`Lanes::vectors`].
+    fn vectors_mut<S: Simd>(cells: &mut [Self]) -> &mut [Self::Vector<S>];
+
+    /// A vector of one number.
+    fn splat<S: Simd>(simd: S, x: Self) -> Self::Vector<S>;
+
+    /// a b + c.
+    fn mul_add<S: Simd>(
+        simd: S,
+        a: Self::Vector<S>,
+        b: Self::Vector<S>,
+        c: Self::Vector<S>,
+    ) -> Self::Vector<S>;
+
+    /// The sum of a vector's cells.
+    fn sum<S: Simd>(simd: S, a: Self::Vector<S>) -> Self;
+
+    /// Buffers that wait to be used again.
+    fn pool() -> &'static Mutex<Vec<Vec<Self>>>;
+}
+
+macro_rules! lanes {
+    ($type:ty, $winograd:literal, $vector:ident, $as_simd:ident, $as_mut_simd:ident, $splat:ident,
+     $mul_add:ident, $sum:ident) => {
+        impl Lanes for $type {
+            type Vector<S: Simd> = S::$vector;
+
+            const WINOGRAD: bool = $winograd;
+
+            fn number(x: f64) -> Self {
+                x as $type
+            }
+
+            fn wide(self) -> f64 {
+                self.into()
+            }
+
+            #[inline(always)]
+            fn vectors<S: Simd>(cells: &[Self]) -> &[S::$vector] {
+                S::$as_simd(cells).0
+            }
+
+            #[inline(always)]
+            fn vectors_mut<S: Simd>(cells: &mut [Self]) -> &mut [S::$vector] {
+                S::$as_mut_simd(cells).0
+            }
+
+            #[inline(always)]
+            fn splat<S: Simd>(simd: S, x: Self) -> S::$vector {
+                simd.$splat(x)
+            }
+
+            #[inline(always)]
+            fn mul_add<S: Simd>(
+                simd: S,
+                a: S::$vector,
+                b: S::$vector,
+                c: S::$vector,
+            ) -> S::$vector {
+                simd.$mul_add(a, b, c)
+            }
+
+            #[inline(always)]
+            fn sum<S: Simd>(simd: S, a: S::$vector) -> Self {
+                simd.$sum(a)
+            }
+
+            fn pool() -> &'static Mutex<Vec<Vec<Self>>> {
+                static POOL: Mutex<Vec<Vec<$type>>> = Mutex::new(Vec::new());
+                &POOL
+            }
+        }
+    };
+}
+lanes!(
+    f32,
+    true,
+    f32s,
+    as_simd_f32s,
+    as_mut_simd_f32s,
+    splat_f32s,
+    mul_add_e_f32s,
+    reduce_sum_f32s
+);
+lanes!(
+    f64,
+    false,
+    f64s,
+    as_simd_f64s,
+    as_mut_simd_f64s,
+    splat_f64s,
+    mul_add_e_f64s,
+    reduce_sum_f64s
+);
+
+/// `product` of a panel (terms, [`PANEL`]) and weights (terms, [`GROUP`]): `sums` (sums, [`PANEL`]), the
+/// terms added up in their order.
+#[inline(always)]
+pub fn product<S: Simd, E: Lanes>(
+    simd: S,
+    panel: &[E],
+    weights: &[E],
+    sums: usize,
+    product: &mut [E],
+) {
+    let width = 2 * lanes::<S, E>();
+    let most = if S::REGISTER_COUNT >= 32 { GROUP } else { GROUP / 2 };
+    for cell in (0..PANEL).step_by(width) {
+        let mut first = 0;
+        while first < sums {
+            first += match (sums - first).min(most) {
+                1 => tile::<S, E, 1>(simd, panel, weights, [cell, first], product),
+                2 => tile::<S, E, 2>(simd, panel, weights, [cell, first], product),
+                3 | 4 => tile::<S, E, 4>(simd, panel, weights, [cell, first], product),
+                _ => tile::<S, E, 8>(simd, panel, weights, [cell, first], product),
+            };
+        }
+    }
+}
+
+/// Cells of a vector.
+#[inline(always)]
+fn lanes<S: Simd, E: Lanes>() -> usize {
+    std::mem::size_of::<E::Vector<S>>() / std::mem::size_of::<E>()
+}
+
+/// `N` sums for two vectors of cells.
+#[inline(always)]
+fn tile<S: Simd, E: Lanes, const N: usize>(
+    simd: S,
+    panel: &[E],
+    weights: &[E],
+    [cell, first]: [usize; 2],
+    product: &mut [E],
+) -> usize {
+    let mut sums = [[E::splat(simd, E::default()); 2]; N];
+    let (panel, weights) = (panel.as_chunks::<PANEL>().0, weights.as_chunks::<GROUP>().0);
+    for (x, w) in panel.iter().zip(weights) {
+        let x = E::vectors::<S>(&x[cell..]);
+        let (x0, x1, w) = (x[0], x[1], &w[first..first + N]);
+        for n in 0..N {
+            let w = E::splat(simd, w[n]);
+            sums[n][0] = E::mul_add(simd, w, x0, sums[n][0]);
+            sums[n][1] = E::mul_add(simd, w, x1, sums[n][1]);
+        }
+    }
+    for (n, sums) in sums.iter().enumerate() {
+        let line = &mut product[(first + n) * PANEL..][..PANEL];
+        let line = E::vectors_mut::<S>(&mut line[cell..]);
+        (line[0], line[1]) = (sums[0], sums[1]);
+    }
+    N
+}
+
+/// Memory for a while, at the start of a cache line; holds anything.
+pub struct Buffer<E: Lanes> {
+    cells: Vec<E>,
+    start: usize,
+    length: usize,
+}
+
+/// Buffers of more cells are given back to the system.
+const KEPT: usize = 1 << 22;
+
+impl<E: Lanes> Buffer<E> {
+    /// Memory that was used before, where there is some.
+    pub fn of(length: usize) -> Self {
+        let line = 64 / std::mem::size_of::<E>();
+        let pooled = E::pool().lock().ok().and_then(|mut pool| pool.pop());
+        let mut cells = pooled.unwrap_or_default();
+        if cells.len() < length + line {
+            cells = vec![E::default(); length + line];
+        }
+        let start = cells.as_ptr().align_offset(64).min(line);
+        Self { cells, start, length }
+    }
+}
+
+impl<E: Lanes> Drop for Buffer<E> {
+    fn drop(&mut self) {
+        let cells = std::mem::take(&mut self.cells);
+        if let (true, Ok(mut pool)) = (cells.len() <= KEPT, E::pool().lock()) {
+            if pool.len() < 8 {
+                pool.push(cells);
+            }
+        }
+    }
+}
+
+impl<E: Lanes> Deref for Buffer<E> {
+    type Target = [E];
+    fn deref(&self) -> &[E] {
+        &self.cells[self.start..self.start + self.length]
+    }
+}
+
+impl<E: Lanes> DerefMut for Buffer<E> {
+    fn deref_mut(&mut self) -> &mut [E] {
+        &mut self.cells[self.start..self.start + self.length]
+    }
+}

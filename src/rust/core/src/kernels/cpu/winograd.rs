@@ -1,0 +1,398 @@
+//! Convolution with 3 × 3 kernels by Winograd's F(4 × 4, 3 × 3), and its pullback.
+//!
+//! Tiles of 4 × 4 results come from patches of 6 × 6 cells, the source of neighbours overlapping. Patches
+//! and kernels are taken to 36 points, where the sum over the kernel is a product: a quarter of the
+//! multiplications. The kernels are taken there once. Tiles lie side by side in panels.
+
+use std::ops::Range;
+
+use pulp::{Arch, Simd, WithSimd};
+
+use super::simd::{product, Buffer, Lanes, GROUP, PANEL};
+use super::tasks::{runs, Division, Run, Task};
+use super::{spread, threads_for};
+use crate::kernels::Window;
+
+/// Results and cells along an axis of a tile.
+const TILE: usize = 4;
+const PATCH: usize = 6;
+const POINTS: usize = PATCH * PATCH;
+
+/// Cells of patches and sums that are dealt with at a time, to stay in the cache.
+const BUFFER: usize = 1 << 18;
+
+/// Channels of the source from which on the transformations pay.
+const CHANNELS: usize = 16;
+
+/// Values of a panel at every point.
+type Patches<E> = [[E; PANEL]; POINTS];
+
+/// A convolution, or its pullback, ready to be computed.
+#[derive(Debug)]
+pub struct Plan<E> {
+    channels: usize,
+    results: usize,
+    /// Height and width.
+    source: [usize; 2],
+    result: [usize; 2],
+    padding: [isize; 2],
+    /// (points, blocks of results, channels, [`GROUP`])
+    weights: Vec<E>,
+}
+
+impl<E: Lanes> Plan<E> {
+    /// For weights (outputs, channels, 3, 3); `None` where another way is better.
+    pub fn new(
+        weight: &[E],
+        [outputs, inputs]: [usize; 2],
+        window: &Window,
+        groups: usize,
+        transposed: bool,
+    ) -> Option<Self> {
+        let ones = [window.strides(), window.dilations(), [groups, 1]] == [[1, 1]; 3];
+        let large = if transposed { outputs } else { inputs } >= CHANNELS;
+        if !(E::WINOGRAD && ones && large && window.kernels() == [3, 3]) {
+            return None;
+        }
+        let before = [0, 1].map(|i| window.0[i].padding[0] as isize);
+        let mut plan = Self {
+            channels: inputs,
+            results: outputs,
+            source: window.input(),
+            result: window.output(),
+            padding: before,
+            weights: Vec::new(),
+        };
+        if transposed {
+            plan.padding = before.map(|padding| 2 - padding);
+            std::mem::swap(&mut plan.channels, &mut plan.results);
+            std::mem::swap(&mut plan.source, &mut plan.result);
+        }
+        let at = |result: usize, channel: usize, i: usize, j: usize| match transposed {
+            true => weight[(channel * inputs + result) * 9 + (2 - i) * 3 + 2 - j].wide(),
+            false => weight[(result * inputs + channel) * 9 + i * 3 + j].wide(),
+        };
+        plan.weights = plan.transform(&at);
+        Some(plan)
+    }
+
+    /// The kernels at all points.
+    fn transform(&self, at: &(impl Fn(usize, usize, usize, usize) -> f64 + Sync)) -> Vec<E> {
+        let block = self.channels * GROUP;
+        let blocks = self.results.div_ceil(GROUP);
+        let mut weights = vec![E::default(); POINTS * blocks * block];
+        let mut tasks: Vec<Vec<&mut [E]>> = (0..blocks).map(|_| Vec::new()).collect();
+        for (i, part) in weights.chunks_mut(block).enumerate() {
+            tasks[i % blocks].push(part);
+        }
+        let threads = threads_for(self.results * self.channels * POINTS * 4);
+        spread(tasks.into_iter().enumerate().collect(), threads, |tasks| {
+            for (b, points) in tasks {
+                let results = b * GROUP..self.results.min((b + 1) * GROUP);
+                Arch::new().dispatch(Kernels { at, channels: self.channels, results, points });
+            }
+        });
+        weights
+    }
+
+    /// Results of a tile along each axis.
+    fn tiles(&self) -> [usize; 2] {
+        self.result.map(|n| n.div_ceil(TILE))
+    }
+
+    /// The result for x (images, channels, cells of a plane), written into y.
+    pub fn run(&self, x: &[E], y: &mut [E], bias: Option<&[E]>, images: usize) {
+        let [height, width] = self.result;
+        let [rows, columns] = self.tiles();
+        let division = Division {
+            images,
+            channels: self.results,
+            plane: height * width,
+            unit: TILE * width,
+            lanes: rows * columns,
+            block: GROUP,
+        };
+        let image = self.channels * self.source[0] * self.source[1];
+        let threads = threads_for(images * rows * columns * POINTS * self.channels * self.results);
+        spread(division.tasks(y, threads), threads, |tasks| {
+            for task in tasks {
+                let x = &x[task.images.start * image..task.images.end * image];
+                Arch::new().dispatch(Share { plan: self, x, task, bias });
+            }
+        });
+    }
+
+    /// Lays the patches of some runs of one channel side by side.
+    #[inline(always)]
+    fn gather(&self, x: &[E], channel: usize, runs: &[Run], patches: &mut Patches<E>) {
+        let [height, width] = self.source;
+        let mut padded = [E::default(); TILE * PANEL + 2];
+        for run in runs {
+            let plane = &x[(run.image * self.channels + channel) * height * width..];
+            let lanes = run.lane..run.lane + run.cells;
+            let left = (TILE * run.column) as isize - self.padding[1];
+            let cells = TILE * run.cells + 2;
+            let inside = left >= 0 && left as usize + cells <= width;
+            for (i, lines) in patches.chunks_exact_mut(PATCH).enumerate() {
+                let row = (TILE * run.row + i) as isize - self.padding[0];
+                if row < 0 || row >= height as isize {
+                    lines.iter_mut().for_each(|line| line[lanes.clone()].fill(E::default()));
+                    continue;
+                }
+                let row = &plane[row as usize * width..][..width];
+                let source = if inside {
+                    &row[left as usize..][..cells]
+                } else {
+                    let before = ((-left).max(0) as usize).min(cells);
+                    let first = left.max(0) as usize;
+                    let taken = width.saturating_sub(first).min(cells - before);
+                    padded[..before].fill(E::default());
+                    if taken > 0 {
+                        padded[before..before + taken].copy_from_slice(&row[first..][..taken]);
+                    }
+                    padded[before + taken..cells].fill(E::default());
+                    &padded[..cells]
+                };
+                let quads = source.as_chunks::<TILE>().0;
+                for (j, line) in lines.iter_mut().enumerate().take(TILE) {
+                    line[lanes.clone()].iter_mut().zip(quads).for_each(|(cell, q)| *cell = q[j]);
+                }
+                // The last two are the first two of the next tile.
+                let (first, last) = lines.split_at_mut(TILE);
+                for j in 0..2 {
+                    let next = &first[j][lanes.start + 1..lanes.end];
+                    last[j][lanes.start..lanes.end - 1].copy_from_slice(next);
+                    last[j][lanes.end - 1] = source[cells - 2 + j];
+                }
+            }
+        }
+    }
+}
+
+/// The kernels of a block of results, taken to the points.
+struct Kernels<'a, 'b, E, F> {
+    /// The weight at (result, channel, row, column).
+    at: &'a F,
+    channels: usize,
+    results: Range<usize>,
+    /// (channels, [`GROUP`]) for every point.
+    points: Vec<&'b mut [E]>,
+}
+
+impl<E: Lanes, F: Fn(usize, usize, usize, usize) -> f64> WithSimd for Kernels<'_, '_, E, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, _: S) {
+        let mut kernel = [[[0.0; GROUP]; 3]; 3];
+        for channel in 0..self.channels {
+            for (n, result) in self.results.clone().enumerate() {
+                for i in 0..3 {
+                    for j in 0..3 {
+                        kernel[i][j][n] = (self.at)(result, channel, i, j);
+                    }
+                }
+            }
+            let mut columns = [[[0.0; GROUP]; PATCH]; 3];
+            for j in 0..3 {
+                columns[j] = kernel_at([&kernel[0][j], &kernel[1][j], &kernel[2][j]]);
+            }
+            for i in 0..PATCH {
+                let row = kernel_at([&columns[0][i], &columns[1][i], &columns[2][i]]);
+                for j in 0..PATCH {
+                    let target = &mut self.points[i * PATCH + j][channel * GROUP..][..GROUP];
+                    for n in 0..GROUP {
+                        target[n] = E::number(row[j][n]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Three weights of some kernels at the points 0, 1, -1, 2, -2 and infinity.
+#[inline(always)]
+fn kernel_at([a, b, c]: [&[f64; GROUP]; 3]) -> [[f64; GROUP]; PATCH] {
+    let mut at = [[0.0; GROUP]; PATCH];
+    for n in 0..GROUP {
+        let (outer, far) = (a[n] + c[n], a[n] / 24.0 + c[n] / 6.0);
+        at[0][n] = a[n] / 4.0;
+        at[1][n] = -(outer + b[n]) / 6.0;
+        at[2][n] = -(outer - b[n]) / 6.0;
+        at[3][n] = far + b[n] / 12.0;
+        at[4][n] = far - b[n] / 12.0;
+        at[5][n] = c[n];
+    }
+    at
+}
+
+/// a b + c for a vector each.
+#[inline(always)]
+fn fma<S: Simd, E: Lanes>(simd: S, a: f64, b: E::Vector<S>, c: E::Vector<S>) -> E::Vector<S> {
+    E::mul_add(simd, E::splat(simd, E::number(a)), b, c)
+}
+
+/// Six cells of a patch at the same points.
+#[inline(always)]
+fn patch_at<S: Simd, E: Lanes>(simd: S, d: [E::Vector<S>; PATCH]) -> [E::Vector<S>; PATCH] {
+    let (even, odd) = (fma::<S, E>(simd, -4.0, d[2], d[4]), fma::<S, E>(simd, -4.0, d[1], d[3]));
+    let (far, turned) = (fma::<S, E>(simd, -1.0, d[2], d[4]), fma::<S, E>(simd, -1.0, d[1], d[3]));
+    [
+        fma::<S, E>(simd, 4.0, d[0], fma::<S, E>(simd, -5.0, d[2], d[4])),
+        fma::<S, E>(simd, 1.0, odd, even),
+        fma::<S, E>(simd, -1.0, odd, even),
+        fma::<S, E>(simd, 2.0, turned, far),
+        fma::<S, E>(simd, -2.0, turned, far),
+        fma::<S, E>(simd, 4.0, d[1], fma::<S, E>(simd, -5.0, d[3], d[5])),
+    ]
+}
+
+/// Four results from the sums at the points.
+#[inline(always)]
+fn results_of<S: Simd, E: Lanes>(simd: S, m: [E::Vector<S>; PATCH]) -> [E::Vector<S>; TILE] {
+    let (near, near_odd) =
+        (fma::<S, E>(simd, 1.0, m[1], m[2]), fma::<S, E>(simd, -1.0, m[2], m[1]));
+    let (far, far_odd) = (fma::<S, E>(simd, 1.0, m[3], m[4]), fma::<S, E>(simd, -1.0, m[4], m[3]));
+    [
+        fma::<S, E>(simd, 1.0, fma::<S, E>(simd, 1.0, m[0], near), far),
+        fma::<S, E>(simd, 2.0, far_odd, near_odd),
+        fma::<S, E>(simd, 4.0, far, near),
+        fma::<S, E>(simd, 8.0, far_odd, fma::<S, E>(simd, 1.0, near_odd, m[5])),
+    ]
+}
+
+/// The convolution for one task.
+struct Share<'a, 'b, E> {
+    plan: &'a Plan<E>,
+    /// The images of the task.
+    x: &'a [E],
+    task: Task<'b, E>,
+    bias: Option<&'a [E]>,
+}
+
+impl<E: Lanes> Share<'_, '_, E> {
+    /// Sets tiles of a result's channel into its plane.
+    #[inline(always)]
+    fn store(&mut self, tiles: &[[E; PANEL]; TILE * TILE], channel: usize, runs: &[Run]) {
+        let width = self.plan.result[1];
+        let first = self.task.units.start * TILE * width;
+        for run in runs {
+            let plane = run.image * self.task.channels.len() + channel;
+            let plane = &mut *self.task.planes[plane];
+            let column = TILE * run.column;
+            let cells = (TILE * run.cells).min(width - column);
+            let corner = TILE * run.row * width - first;
+            // The last rows of tiles may reach beyond the plane.
+            for (lines, row) in tiles.chunks_exact(TILE).zip(plane[corner..].chunks_mut(width)) {
+                let (quads, rest) = row[column..column + cells].as_chunks_mut::<TILE>();
+                let lines = [0, 1, 2, 3].map(|j| &lines[j][run.lane..run.lane + run.cells]);
+                for (t, quad) in quads.iter_mut().enumerate() {
+                    *quad = lines.map(|line| line[t]);
+                }
+                rest.iter_mut().zip(lines).for_each(|(y, line)| *y = line[run.cells - 1]);
+            }
+        }
+    }
+}
+
+impl<E: Lanes> WithSimd for Share<'_, '_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let plan = self.plan;
+        let width = plan.tiles()[1];
+        let taken = self.task.units.start * width..self.task.units.end * width;
+        let images = self.task.images.len();
+        let tiles = images * taken.len();
+        let own = self.task.channels.clone();
+        let (terms, sums) = (plan.channels * PANEL, own.len().next_multiple_of(GROUP) * PANEL);
+        let at_once = BUFFER / (POINTS * (terms + sums));
+        let at_once = at_once.max(2).min(tiles.div_ceil(PANEL)).max(1);
+        let mut patches = Buffer::of(POINTS * at_once * terms);
+        let mut products = Buffer::of(POINTS * at_once * sums);
+        let mut places: Vec<Vec<Run>> = (0..at_once).map(|_| Vec::new()).collect();
+        let mut patch: Patches<E> = [[E::default(); PANEL]; POINTS];
+        let mut tile = [[E::default(); PANEL]; TILE * TILE];
+        let vectors = E::vectors::<S>(&patch[0]).len();
+        let zero = E::splat(simd, E::default());
+        let block = plan.channels * GROUP;
+        let blocks = plan.results.div_ceil(GROUP);
+        for first in (0..tiles).step_by(at_once * PANEL) {
+            let panels = (tiles - first).div_ceil(PANEL).min(at_once);
+            for (p, places) in places.iter_mut().enumerate().take(panels) {
+                runs(places, first + p * PANEL, images, &taken, width);
+                for channel in 0..plan.channels {
+                    plan.gather(self.x, channel, places, &mut patch);
+                    for v in 0..vectors {
+                        for j in 0..PATCH {
+                            let mut column = [zero; PATCH];
+                            for i in 0..PATCH {
+                                column[i] = E::vectors::<S>(&patch[i * PATCH + j])[v];
+                            }
+                            let column = patch_at::<S, E>(simd, column);
+                            for i in 0..PATCH {
+                                E::vectors_mut::<S>(&mut patch[i * PATCH + j])[v] = column[i];
+                            }
+                        }
+                        for i in 0..PATCH {
+                            let mut row = [zero; PATCH];
+                            for j in 0..PATCH {
+                                row[j] = E::vectors::<S>(&patch[i * PATCH + j])[v];
+                            }
+                            let row = patch_at::<S, E>(simd, row);
+                            for j in 0..PATCH {
+                                let start = ((i * PATCH + j) * at_once + p) * terms;
+                                let line = &mut patches[start + channel * PANEL..][..PANEL];
+                                E::vectors_mut::<S>(line)[v] = row[j];
+                            }
+                        }
+                    }
+                }
+            }
+            for point in 0..POINTS {
+                for (b, channel) in own.clone().step_by(GROUP).enumerate() {
+                    let weights = (point * blocks + channel / GROUP) * block;
+                    let weights = &plan.weights[weights..][..block];
+                    for p in 0..panels {
+                        let start = point * at_once + p;
+                        let panel = &patches[start * terms..][..terms];
+                        let target = &mut products[start * sums + b * GROUP * PANEL..];
+                        let target = &mut target[..GROUP * PANEL];
+                        product(simd, panel, weights, GROUP.min(own.end - channel), target);
+                    }
+                }
+            }
+            for (p, places) in places.iter().enumerate().take(panels) {
+                for channel in 0..own.len() {
+                    let bias = self.bias.map_or(E::default(), |bias| bias[own.start + channel]);
+                    let (bias, one) = (E::splat(simd, bias), E::splat(simd, E::number(1.0)));
+                    for v in 0..vectors {
+                        let mut columns = [[zero; TILE]; PATCH];
+                        for j in 0..PATCH {
+                            let mut column = [zero; PATCH];
+                            for i in 0..PATCH {
+                                let start = ((i * PATCH + j) * at_once + p) * sums;
+                                let line = &products[start + channel * PANEL..][..PANEL];
+                                column[i] = E::vectors::<S>(line)[v];
+                            }
+                            columns[j] = results_of::<S, E>(simd, column);
+                        }
+                        for i in 0..TILE {
+                            let mut row = [zero; PATCH];
+                            for j in 0..PATCH {
+                                row[j] = columns[j][i];
+                            }
+                            let row = results_of::<S, E>(simd, row);
+                            for j in 0..TILE {
+                                let value = E::mul_add(simd, one, row[j], bias);
+                                E::vectors_mut::<S>(&mut tile[i * TILE + j])[v] = value;
+                            }
+                        }
+                    }
+                    self.store(&tile, channel, places);
+                }
+            }
+        }
+    }
+}
