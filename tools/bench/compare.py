@@ -1,7 +1,7 @@
 """The engine's kernels against PyTorch's, layer by layer in turn, as a Markdown table.
 
     cargo build --release --manifest-path tools/bench/Cargo.toml
-    python tools/bench/compare.py PROGRAM [ROUNDS [THREADS [NAME]]]
+    python tools/bench/compare.py PROGRAM [ROUNDS [THREADS [NAME [BATCHES]]]]
 
 PROGRAM is the program that the first line makes. Every cell is "ours / PyTorch's GFLOP/s (ratio of the
 speeds)" at one batch size, each the best of all runs.
@@ -18,7 +18,7 @@ program = sys.argv[1]
 rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 2
 threads = [int(n) for n in sys.argv[3].split(",")] if len(sys.argv) > 3 else [1, 2]
 wanted = sys.argv[4] if len(sys.argv) > 4 else ""
-batches = [1, 16]
+batches = [int(n) for n in sys.argv[5].split(",")] if len(sys.argv) > 5 else [1, 16]
 
 
 def ours(name, count, rows):
@@ -30,7 +30,7 @@ def ours(name, count, rows):
 for count in threads:
     torch.set_num_threads(count)
     heads = [f"{way}, batch {rows}" for rows in batches for way in ("forward", "pullback")]
-    print(f"\n{count} thread(s)\n\n| layer | {' | '.join(heads)} |\n|---{'|---' * 4}|")
+    print(f"\n{count} thread(s)\n\n| layer | {' | '.join(heads)} |\n|---{'|---' * len(heads)}|")
     for name, extents in kernels.layers():
         if wanted not in name:
             continue

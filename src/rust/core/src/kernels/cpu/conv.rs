@@ -288,31 +288,39 @@ fn copy<E: Lanes>(target: &mut [E], source: &[E], step: usize) {
     match step {
         1 if target.len() == PANEL => target.copy_from_slice(&source[..PANEL]),
         1 => {
-            let (blocks, rest) = target.as_chunks_mut::<BLOCK>();
-            let (sources, last) = source[..blocks.len() * BLOCK + rest.len()].as_chunks();
+            let (blocks, rest) = target.as_chunks_mut::<8>();
+            let (sources, last) = source[..blocks.len() * 8 + rest.len()].as_chunks();
             blocks.iter_mut().zip(sources).for_each(|(t, s)| *t = *s);
-            rest.iter_mut().zip(last).for_each(|(t, s)| *t = *s);
+            copy_cells(rest, last, 1);
         }
         2 => {
-            let blocks = target.chunks_mut(BLOCK).zip(source.chunks(2 * BLOCK));
-            for (target, source) in blocks {
-                // Blocks of a known length become shuffles.
-                match (<&mut [E; BLOCK]>::try_from(&mut *target), source.as_chunks::<2>().0) {
-                    (Ok(target), pairs) if pairs.len() == BLOCK => {
-                        for n in 0..BLOCK {
-                            target[n] = pairs[n][0];
-                        }
-                    }
-                    _ => target.iter_mut().zip(source.iter().step_by(2)).for_each(|(t, s)| *t = *s),
-                }
-            }
+            let rest = copy_pairs::<E, 16>(target, source, 0);
+            let rest = copy_pairs::<E, 4>(target, source, rest);
+            copy_cells(&mut target[rest..], source.get(2 * rest..).unwrap_or_default(), 2);
         }
-        _ => target.iter_mut().zip(source.iter().step_by(step)).for_each(|(t, s)| *t = *s),
+        _ => copy_cells(target, source, step),
     }
 }
 
-/// Cells that are copied at once.
-const BLOCK: usize = 8;
+#[inline(always)]
+fn copy_cells<E: Lanes>(target: &mut [E], source: &[E], step: usize) {
+    target.iter_mut().zip(source.iter().step_by(step)).for_each(|(t, s)| *t = *s);
+}
+
+/// Copies blocks of `N` cells from `start` on, each from every other cell, and says where the rest
+/// begins. Blocks of a known length become a few instructions.
+#[inline(always)]
+fn copy_pairs<E: Lanes, const N: usize>(target: &mut [E], source: &[E], start: usize) -> usize {
+    let sources = source[(start * 2).min(source.len())..].chunks_exact(2 * N);
+    let mut end = start;
+    for (target, source) in target[start..].as_chunks_mut::<N>().0.iter_mut().zip(sources) {
+        for n in 0..N {
+            target[n] = source[2 * n];
+        }
+        end += N;
+    }
+    end
+}
 
 /// One correlation for one task.
 struct Share<'a, 'b, E> {
@@ -393,7 +401,8 @@ impl<E: Lanes> WithSimd for Share<'_, '_, E> {
                     let count = (own.end - channel).min(GROUP);
                     let panels = panels.chunks_exact(terms * PANEL).take(panel_count);
                     for (places, panel) in places.iter().zip(panels) {
-                        product(simd, panel, weights, count, &mut sums);
+                        let cells = places.last().map_or(0, |run| run.lane + run.cells);
+                        product(simd, (panel, cells), (weights, count), &mut sums);
                         for (n, sums) in sums.chunks_exact(PANEL).take(count).enumerate() {
                             self.store(sums, channel + n, places);
                         }

@@ -1,6 +1,8 @@
 //! Products with a matrix of weights. A small one is packed once for either direction. A large one would
 //! take as much memory again and is read where it lies, once for all rows.
 
+use std::ops::Range;
+
 use pulp::{Arch, Simd, WithSimd};
 
 use super::simd::{product, Buffer, Lanes, GROUP, PANEL};
@@ -119,8 +121,9 @@ impl<E: Lanes> WithSimd for Packed<'_, E> {
                 x.iter_mut().skip(i).step_by(GROUP).zip(row).for_each(|(t, s)| *t = *s);
             }
             for (p, panel) in self.panels.chunks_exact(terms * PANEL).enumerate() {
-                product(simd, panel, &x, rows.len() / terms, &mut results);
                 let first = p * PANEL;
+                let (cells, count) = (PANEL.min(sums - first), rows.len() / terms);
+                product(simd, (panel, cells), (&x, count), &mut results);
                 for (row, results) in y.chunks_exact_mut(sums).zip(results.chunks_exact(PANEL)) {
                     let row = row[first..].iter_mut().zip(results);
                     match self.bias {
@@ -138,6 +141,9 @@ impl<E: Lanes> WithSimd for Packed<'_, E> {
 /// Terms that are summed up before the next sums are begun: x stays in the cache meanwhile.
 const TERMS: usize = 2048;
 
+/// Cells of x or y that stay in the cache together.
+const CACHE: usize = 1 << 17;
+
 /// Some rows of W times all rows of x, as scalar products.
 struct Rows<'a, 'b, E> {
     weight: &'a [E],
@@ -150,6 +156,26 @@ struct Rows<'a, 'b, E> {
 const TILE: [usize; 2] = [4, 4];
 
 impl<E: Lanes> Rows<'_, '_, E> {
+    /// Adds the products of the terms from `start` on to the sums of a tile.
+    #[inline(always)]
+    fn tiles<S: Simd>(&mut self, simd: S, start: usize, [sum, row]: [usize; 2]) {
+        let (rows, sums) = (self.y.len(), self.y[0].len());
+        if sum + TILE[0] > sums {
+            for sum in sum..sums {
+                for row in row..(row + TILE[1]).min(rows) {
+                    self.tile::<S, 1, 1>(simd, start, [sum, row]);
+                }
+            }
+            return;
+        }
+        match rows - row {
+            1 => self.tile::<S, 4, 1>(simd, start, [sum, row]),
+            2 => self.tile::<S, 4, 2>(simd, start, [sum, row]),
+            3 => self.tile::<S, 4, 3>(simd, start, [sum, row]),
+            _ => self.tile::<S, 4, 4>(simd, start, [sum, row]),
+        }
+    }
+
     /// Adds the products of the terms from `start` on to `N` sums of `M` rows.
     #[inline(always)]
     fn tile<S: Simd, const N: usize, const M: usize>(
@@ -204,22 +230,14 @@ impl<E: Lanes> WithSimd for Rows<'_, '_, E> {
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
         let (rows, sums) = (self.y.len(), self.y.first().map_or(0, |y| y.len()));
-        for start in (0..self.extents.terms).step_by(TERMS) {
-            for sum in (0..sums).step_by(TILE[0]) {
-                for row in (0..rows).step_by(TILE[1]) {
-                    if sum + TILE[0] > sums {
-                        for sum in sum..sums {
-                            for row in row..(row + TILE[1]).min(rows) {
-                                self.tile::<S, 1, 1>(simd, start, [sum, row]);
-                            }
-                        }
-                        continue;
-                    }
-                    match rows - row {
-                        1 => self.tile::<S, 4, 1>(simd, start, [sum, row]),
-                        2 => self.tile::<S, 4, 2>(simd, start, [sum, row]),
-                        3 => self.tile::<S, 4, 3>(simd, start, [sum, row]),
-                        _ => self.tile::<S, 4, 4>(simd, start, [sum, row]),
+        // W is read in one go where x stays in the cache as a whole.
+        let terms = self.extents.terms;
+        let share = if rows * terms <= CACHE { TILE[0] } else { sums.max(1) };
+        for first in (0..sums).step_by(share) {
+            for start in (0..terms).step_by(TERMS) {
+                for sum in (first..sums.min(first + share)).step_by(TILE[0]) {
+                    for row in (0..rows).step_by(TILE[1]) {
+                        self.tiles(simd, start, [sum, row]);
                     }
                 }
             }
@@ -236,18 +254,23 @@ struct Columns<'a, 'b, E> {
     extents: Extents,
 }
 
-/// Columns that stay in the cache while all rows of x are served, and rows of W added up at once.
+/// Fewest columns that are dealt with at a time, and rows of W added up at once.
 const COLUMNS: usize = 1024;
 const LINES: usize = 8;
 
 impl<E: Lanes> Columns<'_, '_, E> {
     /// Adds multiples of `N` rows of W to a row of y.
     #[inline(always)]
-    fn add<S: Simd, const N: usize>(&mut self, simd: S, row: usize, term: usize, start: usize) {
+    fn add<S: Simd, const N: usize>(
+        &mut self,
+        simd: S,
+        row: usize,
+        term: usize,
+        columns: Range<usize>,
+    ) {
         let Extents { terms, sums, .. } = self.extents;
-        let y = &mut self.y[row][start..];
-        let length = y.len().min(COLUMNS);
-        let y = &mut y[..length];
+        let (start, length) = (columns.start, columns.len());
+        let y = &mut self.y[row][columns];
         let w: [&[E]; N] =
             std::array::from_fn(|n| &self.weight[(term + n) * sums + start..][..length]);
         let x: [E; N] = std::array::from_fn(|n| self.x[row * terms + term + n]);
@@ -283,13 +306,17 @@ impl<E: Lanes> WithSimd for Columns<'_, '_, E> {
     fn with_simd<S: Simd>(mut self, simd: S) {
         let (rows, sums) = (self.y.len(), self.y.first().map_or(0, |y| y.len()));
         let terms = self.extents.terms;
-        for start in (0..sums).step_by(COLUMNS) {
+        let share = (CACHE / 4 / rows.max(1)).max(COLUMNS);
+        for start in (0..sums).step_by(share) {
+            let columns = start..sums.min(start + share);
             for term in (0..terms).step_by(LINES) {
                 for row in 0..rows {
                     if terms - term >= LINES {
-                        self.add::<S, LINES>(simd, row, term, start);
+                        self.add::<S, LINES>(simd, row, term, columns.clone());
                     } else {
-                        (term..terms).for_each(|term| self.add::<S, 1>(simd, row, term, start));
+                        for term in term..terms {
+                            self.add::<S, 1>(simd, row, term, columns.clone());
+                        }
                     }
                 }
             }

@@ -138,60 +138,65 @@ lanes!(
 );
 
 /// `product` of a panel (terms, [`PANEL`]) and weights (terms, [`GROUP`]): `sums` (sums, [`PANEL`]), the
-/// terms added up in their order.
+/// terms added up in their order, for the first `cells` of the panel.
 #[inline(always)]
 pub fn product<S: Simd, E: Lanes>(
     simd: S,
-    panel: &[E],
-    weights: &[E],
-    sums: usize,
+    (panel, cells): (&[E], usize),
+    (weights, sums): (&[E], usize),
     product: &mut [E],
 ) {
-    let width = 2 * lanes::<S, E>();
+    let lanes = std::mem::size_of::<E::Vector<S>>() / std::mem::size_of::<E>();
     let most = if S::REGISTER_COUNT >= 32 { GROUP } else { GROUP / 2 };
-    for cell in (0..PANEL).step_by(width) {
+    for cell in (0..cells).step_by(2 * lanes) {
         let mut first = 0;
         while first < sums {
-            first += match (sums - first).min(most) {
-                1 => tile::<S, E, 1>(simd, panel, weights, [cell, first], product),
-                2 => tile::<S, E, 2>(simd, panel, weights, [cell, first], product),
-                3 | 4 => tile::<S, E, 4>(simd, panel, weights, [cell, first], product),
-                _ => tile::<S, E, 8>(simd, panel, weights, [cell, first], product),
+            let at = [cell, first];
+            first += match ((sums - first).min(most), cells - cell <= lanes) {
+                (1, false) => tile::<S, E, 2, 1>(simd, panel, weights, at, product),
+                (2, false) => tile::<S, E, 2, 2>(simd, panel, weights, at, product),
+                (3 | 4, false) => tile::<S, E, 2, 4>(simd, panel, weights, at, product),
+                (_, false) => tile::<S, E, 2, 8>(simd, panel, weights, at, product),
+                (1, true) => tile::<S, E, 1, 1>(simd, panel, weights, at, product),
+                (2, true) => tile::<S, E, 1, 2>(simd, panel, weights, at, product),
+                (3 | 4, true) => tile::<S, E, 1, 4>(simd, panel, weights, at, product),
+                (_, true) => tile::<S, E, 1, 8>(simd, panel, weights, at, product),
             };
         }
     }
 }
 
-/// Cells of a vector.
+/// `N` sums for `V` vectors of cells.
 #[inline(always)]
-fn lanes<S: Simd, E: Lanes>() -> usize {
-    std::mem::size_of::<E::Vector<S>>() / std::mem::size_of::<E>()
-}
-
-/// `N` sums for two vectors of cells.
-#[inline(always)]
-fn tile<S: Simd, E: Lanes, const N: usize>(
+fn tile<S: Simd, E: Lanes, const V: usize, const N: usize>(
     simd: S,
     panel: &[E],
     weights: &[E],
     [cell, first]: [usize; 2],
     product: &mut [E],
 ) -> usize {
-    let mut sums = [[E::splat(simd, E::default()); 2]; N];
+    let zero = E::splat(simd, E::default());
+    let mut sums = [[zero; V]; N];
     let (panel, weights) = (panel.as_chunks::<PANEL>().0, weights.as_chunks::<GROUP>().0);
-    for (x, w) in panel.iter().zip(weights) {
-        let x = E::vectors::<S>(&x[cell..]);
-        let (x0, x1, w) = (x[0], x[1], &w[first..first + N]);
+    for (cells, w) in panel.iter().zip(weights) {
+        let cells = E::vectors::<S>(&cells[cell..]);
+        let (mut x, w) = ([zero; V], &w[first..first + N]);
+        for v in 0..V {
+            x[v] = cells[v];
+        }
         for n in 0..N {
             let w = E::splat(simd, w[n]);
-            sums[n][0] = E::mul_add(simd, w, x0, sums[n][0]);
-            sums[n][1] = E::mul_add(simd, w, x1, sums[n][1]);
+            for v in 0..V {
+                sums[n][v] = E::mul_add(simd, w, x[v], sums[n][v]);
+            }
         }
     }
     for (n, sums) in sums.iter().enumerate() {
         let line = &mut product[(first + n) * PANEL..][..PANEL];
         let line = E::vectors_mut::<S>(&mut line[cell..]);
-        (line[0], line[1]) = (sums[0], sums[1]);
+        for v in 0..V {
+            line[v] = sums[v];
+        }
     }
     N
 }

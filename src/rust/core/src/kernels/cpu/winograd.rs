@@ -24,6 +24,9 @@ const BUFFER: usize = 1 << 18;
 /// Channels of the source from which on the transformations pay.
 const CHANNELS: usize = 16;
 
+/// Tiles of a plane from which on it pays.
+const TILES: usize = 8;
+
 /// Values of a panel at every point.
 type Patches<E> = [[E; PANEL]; POINTS];
 
@@ -52,6 +55,11 @@ impl<E: Lanes> Plan<E> {
         let ones = [window.strides(), window.dilations(), [groups, 1]] == [[1, 1]; 3];
         let large = if transposed { outputs } else { inputs } >= CHANNELS;
         if !(E::WINOGRAD && ones && large && window.kernels() == [3, 3]) {
+            return None;
+        }
+        // The kernels take four times the memory, which is to be read for a few tiles only.
+        let result = if transposed { window.input() } else { window.output() };
+        if result[0].div_ceil(TILE) * result[1].div_ceil(TILE) < TILES {
             return None;
         }
         let before = [0, 1].map(|i| window.0[i].padding[0] as isize);
@@ -359,7 +367,9 @@ impl<E: Lanes> WithSimd for Share<'_, '_, E> {
                         let panel = &patches[start * terms..][..terms];
                         let target = &mut products[start * sums + b * GROUP * PANEL..];
                         let target = &mut target[..GROUP * PANEL];
-                        product(simd, panel, weights, GROUP.min(own.end - channel), target);
+                        let count = GROUP.min(own.end - channel);
+                        let cells = PANEL.min(tiles - first - p * PANEL);
+                        product(simd, (panel, cells), (weights, count), target);
                     }
                 }
             }
