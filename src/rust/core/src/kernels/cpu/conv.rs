@@ -227,59 +227,61 @@ impl<E: Lanes> Correlation<E> {
         self.sides[0].sums * self.sides[1].sums
     }
 
-    /// Lays the source cells of some runs into a panel (terms, [`PANEL`]). `x` starts with the group's
-    /// channels, `image` is the distance of images.
+    /// Lays the source cells of some runs into panels (terms, [`PANEL`]). `x` starts with the group's
+    /// channels. All panels take a channel in turn, for cells of other channels are far away.
     #[inline(always)]
-    fn unfold(&self, x: &[E], image: usize, runs: &[Run], spans: &mut Vec<Span>, panel: &mut [E]) {
+    fn unfold(&self, x: &[E], spans: &[Span], panels: &mut [E]) {
         let [rows, columns] = &self.sides;
         let plane = rows.source * columns.source;
         let taps = rows.taps.len() * columns.taps.len();
-        for run in runs {
-            self.spans(run, spans);
-            // Channel by channel, for planes may be so far apart that their cells compete for the cache.
-            let lines = panel.chunks_exact_mut(taps * PANEL);
-            for (channel, lines) in lines.enumerate() {
-                let x = &x[run.image * image + channel * plane..];
-                for (span, line) in spans.iter().zip(lines.as_chunks_mut::<PANEL>().0) {
-                    let line = &mut line[run.lane..run.lane + run.cells];
-                    if span.inside.len() < run.cells {
-                        line.fill(E::default());
-                    }
-                    if !span.inside.is_empty() {
-                        let line = &mut line[span.inside.clone()];
-                        copy(line, &x[span.cell..], columns.step);
-                    }
+        for channel in 0..self.channels {
+            let x = &x[channel * plane..];
+            let panels = &mut panels[channel * taps * PANEL..];
+            for span in spans {
+                let line = &mut panels[span.line..][..span.cells];
+                if span.inside.len() < span.cells {
+                    line.fill(E::default());
+                }
+                if !span.inside.is_empty() {
+                    copy(&mut line[span.inside.clone()], &x[span.source..], columns.step);
                 }
             }
         }
     }
 
-    /// What each tap takes from a plane of the source for the sums of a run.
-    fn spans(&self, run: &Run, spans: &mut Vec<Span>) {
+    /// What each tap takes from a plane of the source for the sums of a run, to lie in the panel that
+    /// starts at `panel`. `image` is the distance of images.
+    fn spans(&self, run: &Run, panel: usize, image: usize, spans: &mut Vec<Span>) {
         let [rows, columns] = &self.sides;
-        spans.clear();
+        let mut line = panel + run.lane;
         for &(_, row) in &rows.taps {
             let row = (run.row * rows.step) as isize + row;
             let outside = row < 0 || row >= rows.source as isize;
             for &(_, place) in &columns.taps {
-                let inside = columns.inside(place, run.column, run.cells);
+                let mut inside = columns.inside(place, run.column, run.cells);
+                let mut source = 0;
                 if outside || inside.is_empty() {
-                    spans.push(Span { inside: 0..0, cell: 0 });
-                    continue;
+                    inside = run.column..run.column;
+                } else {
+                    let column = (inside.start * columns.step) as isize + place;
+                    source = run.image * image + row as usize * columns.source + column as usize;
                 }
-                let column = (inside.start * columns.step) as isize + place;
-                let cell = row as usize * columns.source + column as usize;
                 let inside = inside.start - run.column..inside.end - run.column;
-                spans.push(Span { inside, cell });
+                spans.push(Span { line, cells: run.cells, inside, source });
+                line += PANEL;
             }
         }
     }
 }
 
-/// Those cells of a run that lie inside the source, and the place of the first there.
+/// A part of a line of a panel.
 struct Span {
+    /// Its start for the first channel.
+    line: usize,
+    cells: usize,
+    /// Those of the cells that lie inside the source, and the place of the first there.
     inside: Range<usize>,
-    cell: usize,
+    source: usize,
 }
 
 /// Every `step`-th cell of the source.
@@ -390,12 +392,14 @@ impl<E: Lanes> WithSimd for Share<'_, '_, E> {
             let own = channels.start.max(g * results)..channels.end.min((g + 1) * results);
             for first in (0..cells).step_by(at_once * PANEL) {
                 let panel_count = (cells - first).div_ceil(PANEL).min(at_once);
-                let unfolded =
-                    panels[..panel_count * terms * PANEL].chunks_exact_mut(terms * PANEL);
-                for (p, panel) in unfolded.enumerate() {
-                    runs(&mut places[p], first + p * PANEL, images, &taken, width);
-                    correlation.unfold(x, image, &places[p], &mut spans, panel);
+                spans.clear();
+                for (p, places) in places.iter_mut().enumerate().take(panel_count) {
+                    runs(places, first + p * PANEL, images, &taken, width);
+                    for run in &*places {
+                        correlation.spans(run, p * terms * PANEL, image, &mut spans);
+                    }
                 }
+                correlation.unfold(x, &spans, &mut panels);
                 for channel in own.clone().step_by(GROUP) {
                     let weights = &weights[(channel - g * results) / GROUP * block..][..block];
                     let count = (own.end - channel).min(GROUP);
