@@ -37,7 +37,7 @@
 //! - [`tensor`]: tensors whose rank is a run-time value, over burn's backend primitives; the only file
 //!   besides [`kernels`] that talks to burn.
 //! - [`kernels`]: the hot operations as a trait over burn's `Backend`, with burn's own operations as
-//!   defaults (the GPU takes them) and im2col with matrix products on the CPU.
+//!   defaults (the GPU takes them) and products by vectors of the processor on the CPU.
 //!
 //! # Promises
 //! Input of any kind gives an [`error::Error`], never a panic; a panic is a defect. Nothing is
