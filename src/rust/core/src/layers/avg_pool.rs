@@ -88,6 +88,9 @@ fn shares<B: Kernels>(n: usize, windows: usize, context: &Context<B>) -> Result<
     Ok(Weights::new(Tensor::from_vec::<f64>(matrix, &[windows, n], context.device)))
 }
 
+/// A product of rows with a matrix.
+type Product<B> = fn(FloatTensor<B>, FloatTensor<B>, &<B as Kernels>::Cache) -> FloatTensor<B>;
+
 /// The mean over windows of unequal extents: a product of two matrices, one for each axis.
 struct UnequalMean<B: Kernels> {
     shares: [Weights<B>; 2],
@@ -104,7 +107,7 @@ impl<B: Kernels> UnequalMean<B> {
         x: Tensor<B>,
         part: Part,
         [height, width]: [usize; 2],
-        multiply: fn(FloatTensor<B>, FloatTensor<B>, &B::Cache) -> FloatTensor<B>,
+        multiply: Product<B>,
         result: &[usize],
     ) -> Tensor<B> {
         let rows = x.rows();

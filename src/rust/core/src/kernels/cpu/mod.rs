@@ -4,6 +4,10 @@
 //! Threads are scoped, started per call and only where the work pays for them, so that nothing is
 //! left behind that a `fork()` of R could break.
 
+// Plain loops by index: iterators and closures may be left out of line, where they are not compiled for
+// the processor at hand.
+#![allow(clippy::needless_range_loop, clippy::manual_memcpy)]
+
 mod conv;
 mod dense;
 mod simd;
