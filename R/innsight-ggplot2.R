@@ -63,10 +63,8 @@ as_picture <- function(blocks, draw, by_data, prepare = identity, boxplot = FALS
       single = TRUE, first_input = TRUE, n_columns = length(block$nodes),
       n_rows = if (by_data) length(block$rows) else 1
     )
-    plot <- draw(block, frame, layout) + ggplot2::facet_grid(
-      stats::reformulate("output_node", if (by_data) "data" else "."),
-      scales = if (frame$input_dimension[1] == 3) "fixed" else "free_y"
-    )
+    plot <- draw(block, frame, layout) +
+      panels(if (by_data) "data" else ".", "output_node", frame)
     return(new_picture(matrix(list(plot), 1, 1), boxplot = boxplot))
   }
 
@@ -89,12 +87,9 @@ as_picture <- function(blocks, draw, by_data, prepare = identity, boxplot = FALS
       n_rows = length(rows),
       n_columns = nrow(columns)
     )
-    draw(block, frame, layout) + ggplot2::facet_grid(
-      stats::reformulate(
-        if (several_inputs) "model_input" else ".", if (by_data) "data" else "."
-      ),
-      scales = if (frame$input_dimension[1] == 3) "fixed" else "free_y"
-    )
+    draw(block, frame, layout) +
+      panels(if (by_data) "data" else ".", if (several_inputs) "model_input" else ".", frame) +
+      compact_legend(nrow(columns))
   }
   cells <- lapply(seq_len(nrow(columns)), \(k) lapply(rows, draw_cell, k))
   grobs <- matrix(unlist(cells, recursive = FALSE), length(rows))
@@ -111,6 +106,31 @@ as_picture <- function(blocks, draw, by_data, prepare = identity, boxplot = FALS
     col_dims = as.list(as.vector(per_heading)),
     labelled = outer_sides(grobs)
   )
+}
+
+# The formula belongs to the global environment: with that of a call, a saved picture would hold the
+# result and its model.
+panels <- function(rows, columns, frame) {
+  ggplot2::facet_grid(
+    stats::reformulate(columns, rows, env = globalenv()),
+    scales = if (frame$input_dimension[1] == 3) "fixed" else "free_y"
+  )
+}
+
+# Legends beside many columns would leave no room for the panels.
+compact_legend <- function(n_columns) {
+  if (n_columns > 2) {
+    ggplot2::theme(
+      legend.position = "bottom",
+      legend.title = ggplot2::element_text(size = 7),
+      legend.text = ggplot2::element_text(size = 6),
+      legend.justification = "right",
+      legend.key.width = ggplot2::unit(4 / n_columns, "lines"),
+      legend.key.height = ggplot2::unit(0.5, "lines"),
+      legend.margin = ggplot2::margin(r = 8),
+      legend.box.spacing = ggplot2::unit(3, "pt")
+    )
+  }
 }
 
 # Labels that are the same in a whole row or column are shown once: at the picture's edges, the
@@ -276,10 +296,16 @@ add_to_picture <- function(e1, e2) {
     e1@grobs[[1]] <- e1@grobs[[1]] + e2
     return(e1)
   }
+  if (is.list(e2) && !is.object(e2)) {
+    return(Reduce(add_to_picture, e2, e1))
+  }
+  after <- NULL
   if (is_theme(e2)) {
     e1@output_strips$theme <- e1@output_strips$theme + e2
+    # A whole theme, such as theme_bw(), would bring the wide legends back.
+    after <- if (isTRUE(attr(e2, "complete"))) compact_legend(ncol(e1))
   }
-  e1@grobs[] <- lapply(e1@grobs, \(plot) plot + e2)
+  e1@grobs[] <- lapply(e1@grobs, \(plot) plot + e2 + after)
   e1
 }
 

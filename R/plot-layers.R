@@ -1,6 +1,8 @@
 # The ggplots of single panels: from a data frame of plot_columns() to bars, heat maps, lines, boxes
 # and swarms. Layers with less than all rows take them from the plot's data by a function, so that
-# a part of a picture is the same plot with less data.
+# a part of a picture is the same plot with less data. All arguments are evaluated, needed or not:
+# a plot keeps the frames of these functions, and through an unevaluated argument the result and its
+# model, which would be saved with it.
 
 # --- Single data points ---------------------------------------------------------------------------
 
@@ -49,6 +51,7 @@ signal_lines <- function(frame, name, legend, n_panels, n_boxes) {
 
 # A heat map of `fill`, over the picture itself (the column `shown`, a grey level) if it is there.
 heatmap <- function(frame, name, legend, upright, n_boxes, alpha = 1) {
+  force(alpha)
   scale_y <- if (upright) ggplot2::scale_y_reverse else ggplot2::scale_y_continuous
   relevance <- if (is.null(frame$shown)) {
     ggplot2::geom_raster(ggplot2::aes(fill = .data$fill))
@@ -249,6 +252,7 @@ position_aes <- function(frame) {
 
 # `n_panels` share the width of the plot.
 scale_position <- function(frame, n_panels, expand = ggplot2::expansion(0)) {
+  force(n_panels)
   if (frame$input_dimension[1] == 1) {
     labels <- levels(droplevels(frame$feature))
     return(list(
