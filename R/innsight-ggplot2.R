@@ -277,6 +277,25 @@ methods::setMethod("$", "innsight_ggplot2", function(x, name) {
   if (!x@multiplot) eval(call("$", x@grobs[[1]], as.name(name)))
 })
 
+#' @exportMethod $<-
+methods::setMethod("$<-", "innsight_ggplot2", function(x, name, value) {
+  if (name %in% grob_parts) {
+    part <- methods::S3Part(x, strictS3 = TRUE)
+    part[[name]] <- value
+    methods::S3Part(x) <- part
+  } else if (x@multiplot) {
+    innsight_abort(
+      c("{.code ${name}} cannot be assigned to a picture of several plots.",
+        i = "{.code +} adds to all of them; {.code [[i, j]] <-} replaces one."),
+      "argument",
+      call = quote(`$<-`())
+    )
+  } else {
+    x@grobs[[1]][[name]] <- value
+  }
+  x
+})
+
 #' @exportMethod dim
 methods::setMethod("dim", "innsight_ggplot2", function(x) {
   if (x@multiplot) dim(x@grobs) else lengths(facet_levels(x@grobs[[1]]$data, x@boxplot))
@@ -390,14 +409,28 @@ methods::setMethod("[", "innsight_ggplot2", function(x, i, j, ..., restyle = TRU
 #' @exportMethod [[
 methods::setMethod("[[", "innsight_ggplot2", function(x, i, j, ..., restyle = TRUE) {
   call <- quote(`[[`())
-  if (is.character(i)) {
+  if (!missing(i) && is.character(i)) {
     return(eval(call("$", x, as.name(i))))
   }
-  check_count(i, call = call)
-  check_count(j, call = call)
-  part <- x[i, j, restyle = restyle]
-  part@grobs[[1]]
+  check_flag(restyle, call = call)
+  i <- if (missing(i)) seq_len(nrow(x)) else check_part(i, nrow(x), "i", call)
+  j <- if (missing(j)) seq_len(ncol(x)) else check_part(j, ncol(x), "j", call)
+  check_single(x, i, j, call)
+  x[i, j, restyle = restyle]@grobs[[1]]
 })
+
+# `[[` takes one plot, which may have several panels.
+check_single <- function(x, i, j, call) {
+  if (x@multiplot && length(i) * length(j) != 1) {
+    innsight_abort(
+      c("{.arg i} and {.arg j} must choose one plot of {nrow(x)} x {ncol(x)}.",
+        x = "They choose {length(i)} x {length(j)}.",
+        i = "{.code [i, j]} takes several."),
+      "argument",
+      call = call
+    )
+  }
+}
 
 # What may be assigned where.
 abort_assignment <- function(x, call) {
@@ -450,8 +483,9 @@ methods::setMethod("[[<-", "innsight_ggplot2", function(x, i, j, ..., value) {
     ))
     return(x)
   }
-  check_part(i, nrow(x), "i", call)
-  check_part(j, ncol(x), "j", call)
+  i <- if (missing(i)) seq_len(nrow(x)) else check_part(i, nrow(x), "i", call)
+  j <- if (missing(j)) seq_len(ncol(x)) else check_part(j, ncol(x), "j", call)
+  check_single(x, i, j, call)
   x@grobs[[i, j]] <- value
   x
 })
