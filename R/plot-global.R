@@ -243,7 +243,9 @@ with_input_level <- function(frame) {
     }
     if (ends[1] == ends[2]) 0.5 else pmin(pmax((x - ends[1]) / (ends[2] - ends[1]), 0), 1)
   }
-  frame$input_level <- stats::ave(frame$shown, frame$feature, FUN = level)
+  # Every node repeats the same input; the quantiles of repeated values would be others.
+  panel <- interaction(frame$feature, frame$output_node, drop = TRUE)
+  frame$input_level <- stats::ave(frame$shown, panel, FUN = level)
   frame
 }
 
