@@ -372,14 +372,15 @@ check_part <- function(index, n, arg, call) {
     index <- which(index)
   }
   if (checkmate::test_integerish(index, upper = -1, any.missing = FALSE, min.len = 1)) {
-    index <- setdiff(seq_len(n), -index)
+    others <- setdiff(seq_len(n), -index)
+    index <- if (length(others) > 0) others else index
   }
   check_indices(index, n, arg, call)
 }
 
 #' @exportMethod [
 methods::setMethod("[", "innsight_ggplot2", function(x, i, j, ..., restyle = TRUE, drop = FALSE) {
-  call <- quote(`[`())
+  call <- quote(x[i, j])
   check_flag(restyle, call = call)
   i <- if (missing(i)) seq_len(nrow(x)) else check_part(i, nrow(x), "i", call)
   j <- if (missing(j)) seq_len(ncol(x)) else check_part(j, ncol(x), "j", call)
@@ -408,7 +409,7 @@ methods::setMethod("[", "innsight_ggplot2", function(x, i, j, ..., restyle = TRU
 
 #' @exportMethod [[
 methods::setMethod("[[", "innsight_ggplot2", function(x, i, j, ..., restyle = TRUE) {
-  call <- quote(`[[`())
+  call <- quote(x[[i, j]])
   if (!missing(i) && is.character(i)) {
     return(eval(call("$", x, as.name(i))))
   }
