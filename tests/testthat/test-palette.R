@@ -5,7 +5,7 @@ lab <- function(colours) {
 # CIE76, row by row.
 distance <- function(x, y) sqrt(rowSums((lab(x) - lab(y))^2))
 
-# What people without one kind of cones see, after Machado, Oliveira & Fernandes (2009), table 1 with
+# What people without one kind of cones see, after Machado, Oliveira & Fernandes (2009) with
 # severity 1: matrices for linear RGB.
 deficiencies <- list(
   protanopia = matrix(c(0.152286, 1.052583, -0.204868, 0.114503, 0.786281, 0.099216,

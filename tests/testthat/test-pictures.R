@@ -1,5 +1,5 @@
-# What pictures look like. ggplot2 changes how things are drawn with every minor version, so each has
-# files of its own; a version without files makes them.
+# What pictures look like. ggplot2 changes how things are drawn with every minor version, so each
+# has files of its own; a version without files makes them.
 expect_picture <- function(picture, name) {
   skip_on_cran()
   skip_if_not_installed("vdiffr")
@@ -64,9 +64,9 @@ test_that("pictures of many data points look as they did", {
     plot_global(result, view = "importance", feature_order = "importance", max_features = 3),
     "importance"
   )
-  expect_picture(
-    plot_global(signal_result(201, 9), ref_data_idx = 2, preprocess_FUN = identity), "bands"
-  )
+  signal <- signal_result(201, 9)
+  signal <- set_result(signal, outer(seq(0.2, 1, 0.1), wave(201, 0.04)) + 0.1)
+  expect_picture(plot_global(signal, ref_data_idx = 2, preprocess_FUN = identity), "bands")
   skip_if_not_installed("ggbeeswarm")
   expect_picture(plot_global(result, view = "beeswarm"), "swarm")
 })
