@@ -1,0 +1,227 @@
+#' Interactive plots
+#'
+#' What [plot()][plot_result] and [plot_global()] return with `as_plotly = TRUE` (this needs the
+#' package plotly): a matrix of panels, each of which is a plotly object. It is drawn when it is
+#' printed, also in the documents of knitr.
+#'
+#' * `print(x, shareX = TRUE, ...)`, `plot(x, ...)` or just `x` combine the panels by
+#'   [plotly::subplot()], which gets `shareX` and `...` (such as `shareY`, `margin` or `widths`), draw
+#'   the figure, and return it invisibly. It is a htmlwidget, for [plotly::layout()],
+#'   [plotly::config()], `htmlwidgets::saveWidget()` and other functions of this kind; outside
+#'   interactive sessions no browser is opened.
+#' * `x[i, j]` are the panels in rows `i` and columns `j`, again an `innsight_plotly`.
+#' * `x[[i, j]]` is a single panel with its menus: it is printed and returned as a plotly object.
+#' * Panels cannot be added to or replaced: use plotly's functions on `print(x)` or `x[[i, j]]`, or
+#'   make a ggplot by `as_plotly = FALSE`.
+#'
+#' The menus above a figure change the colours ("Colour scale": first the one of innsight), draw box
+#' plots as violins ("1D plot type") and heat maps as contours ("2D plot type"), or show the values of
+#' one data point as red lines on the box plots ("Data point"). Summaries of images have a slider for
+#' nine quantiles between minimum and maximum. The colours of a quantile are relative to its largest
+#' absolute value in all panels.
+#'
+#' @slot plots Matrix of plotly objects: data points in rows (a single row for [plot_global()]), in
+#'   columns the output nodes and, within these, the input layers.
+#' @slot shapes,annotations Lists `shapes_strips`, `shapes_other` and `annotations_strips`,
+#'   `annotations_other`: those of the strips (lists `columns` and `rows`) and others.
+#' @slot multiplot Are there several input or output layers?
+#' @slot layout List of arguments for [plotly::layout()]: `margin`, `showlegend`, `updatemenus`,
+#'   `annotations`, `sliders`.
+#' @slot col_dims List of `col_idx`, which says for every column the number of its output node,
+#'   `col_label`, the labels of these nodes, and what the menus are made of: `traces` (for every
+#'   column what the traces of its panels are for), `colours` and `point` (what is shown at first).
+#'
+#' @param x,e1,object An object of class `innsight_plotly`.
+#' @param shareX Do the panels of a column share their horizontal axis?
+#' @param i,j Numbers of rows and columns, in any order; all if left out.
+#' @param ... For `print()` and `plot()`: arguments of [plotly::subplot()]. Otherwise not used.
+#' @param drop,e2,value Not used.
+#' @name innsight_plotly-class
+#' @aliases innsight_plotly
+#' @importFrom methods setClass setMethod
+#' @exportClass innsight_plotly
+setClass(
+  "innsight_plotly",
+  slots = c(
+    plots = "matrix", shapes = "list", annotations = "list", multiplot = "logical",
+    layout = "list", col_dims = "list"
+  )
+)
+
+check_plotly <- function(call) {
+  if (!requireNamespace("plotly", quietly = TRUE)) {
+    innsight_abort(
+      c("The package {.pkg plotly} must be installed for {.code as_plotly = TRUE}.",
+        i = "Install it by {.code install.packages(\"plotly\")}.",
+        i = "{.code as_plotly = FALSE} makes a ggplot."),
+      "argument",
+      call = call
+    )
+  }
+}
+
+# --- Printing -------------------------------------------------------------------------------------
+
+#' @rdname innsight_plotly-class
+#' @export
+print.innsight_plotly <- function(x, shareX = TRUE, ...) {
+  check_plotly(quote(print()))
+  figure <- plotly_figure(x, shareX = shareX, ...)
+  print(figure)
+  invisible(figure)
+}
+
+#' @rdname innsight_plotly-class
+#' @export
+plot.innsight_plotly <- function(x, shareX = TRUE, ...) {
+  print(x, shareX = shareX, ...)
+}
+
+#' @rdname innsight_plotly-class
+#' @exportMethod show
+setMethod("show", "innsight_plotly", function(object) print(object))
+
+#' @exportS3Method knitr::knit_print
+knit_print.innsight_plotly <- function(x, ...) {
+  knitr::knit_print(plotly_figure(x), ...)
+}
+
+# All panels as one plotly object. The arguments are those of subplot(), which knows nothing of
+# `scaleanchor` and of references to the domain of an axis: they get the final names before.
+plotly_figure <- function(x, shareX = TRUE, shareY = FALSE, titleX = TRUE, titleY = TRUE,
+                          margin = NULL, ...) {
+  size <- dim(x@plots)
+  with_bar <- utils::head(which(is_image_column(x)), 1)
+  place <- expand.grid(column = seq_len(size[2]), row = seq_len(size[1]))
+  number <- seq_len(nrow(place))
+  axis_x <- if (shareX) place$column else number
+  axis_y <- if (shareY) place$row else number
+  panels <- Map(function(row, column, axis_x, axis_y) {
+    panel <- x@plots[[row, column]]
+    if (row == 1 && column %in% with_bar) panel <- plotly::style(panel, showscale = TRUE)
+    arrange_panel(panel, x, row, column, axis_id("x", axis_x), axis_id("y", axis_y))
+  }, place$row, place$column, axis_x, axis_y)
+  figure <- if (length(panels) == 1) {
+    panels[[1]]
+  } else {
+    plotly::subplot(
+      panels, nrows = size[1], shareX = shareX, shareY = shareY, titleX = titleX, titleY = titleY,
+      margin = margin %||% panel_margin(x), ...
+    )
+  }
+  do.call(plotly::layout, c(list(figure), x@layout))
+}
+
+# The first axis of plotly has no number.
+axis_id <- function(letter, number) paste0(letter, if (number > 1) number)
+
+# Gives a panel what it has at its place: strips, and a title of the vertical axis in the first
+# column only.
+arrange_panel <- function(panel, x, row, column, axis_x, axis_y) {
+  at_place <- function(strips) {
+    strips <- c(if (row == 1) strips$columns[[column]],
+                if (column == ncol(x@plots)) strips$rows[[row]])
+    lapply(strips, function(strip) {
+      strip$xref <- paste(axis_x, "domain")
+      strip$yref <- paste(axis_y, "domain")
+      strip
+    })
+  }
+  axis <- c(
+    if (is_image_column(x)[column]) list(scaleanchor = axis_x),
+    if (column > 1) list(title = list(text = "")),
+    if (column > 1 && has_equal_images(x)) list(showticklabels = FALSE, ticks = "")
+  )
+  plotly::layout(
+    panel,
+    shapes = at_place(x@shapes$shapes_strips),
+    annotations = at_place(x@annotations$annotations_strips),
+    yaxis = axis
+  )
+}
+
+is_image_column <- function(x) {
+  vapply(x@col_dims$traces, \(kinds) any(grepl("image", kinds)), NA)
+}
+
+# Are there images of a single input layer only, so that the panels of a row have the same axis?
+has_equal_images <- function(x) all(is_image_column(x)) && anyDuplicated(x@col_dims$col_idx) == 0
+
+# Shares of the figure left free on the four sides of a panel.
+panel_margin <- function(x) {
+  side <- if (has_equal_images(x)) 0.03 else if (any(is_image_column(x))) 0.12 else 0.08
+  c(side, side, 0.03, 0.03) / dim(x@plots)[c(2, 2, 1, 1)]
+}
+
+# --- Parts ----------------------------------------------------------------------------------------
+
+#' @rdname innsight_plotly-class
+#' @exportMethod [
+setMethod("[", "innsight_plotly", function(x, i, j, ..., drop = FALSE) {
+  select_panels(x, if (!missing(i)) i, if (!missing(j)) j)
+})
+
+#' @rdname innsight_plotly-class
+#' @exportMethod [[
+setMethod("[[", "innsight_plotly", function(x, i, j, ...) {
+  x <- select_panels(x, if (!missing(i)) i, if (!missing(j)) j)
+  if (length(x@plots) > 1) {
+    innsight_abort(
+      c("{.code x[[i, j]]} must be a single panel.",
+        x = "You chose {nrow(x@plots)} row{?s} and {ncol(x@plots)} column{?s}.",
+        i = "{.code x[i, j]} takes several."),
+      "argument",
+      call = quote(`[[`())
+    )
+  }
+  print(x)
+})
+
+select_panels <- function(x, i, j) {
+  call <- quote(`[`())
+  size <- dim(x@plots)
+  i <- if (is.null(i)) seq_len(size[1]) else sort(check_indices(i, size[1], "i", call))
+  j <- if (is.null(j)) seq_len(size[2]) else sort(check_indices(j, size[2], "j", call))
+  x@plots <- x@plots[i, j, drop = FALSE]
+  for (slot in c("shapes", "annotations")) {
+    strips <- slot(x, slot)[[1]]
+    slot(x, slot)[[1]] <- list(columns = strips$columns[j], rows = strips$rows[i])
+  }
+  nodes <- unique(x@col_dims$col_idx[j])
+  x@col_dims$col_idx <- match(x@col_dims$col_idx[j], nodes)
+  x@col_dims$col_label <- x@col_dims$col_label[nodes]
+  x@col_dims$traces <- x@col_dims$traces[j]
+  x@layout <- figure_layout(x)
+  x
+}
+
+# --- What ggplots can do and these plots cannot ---------------------------------------------------
+
+abort_change <- function(what, call) {
+  innsight_abort(
+    c("{what} an interactive plot.",
+      i = "{.fn plotly::layout} and plotly's other functions change {.code print(x)} or a panel
+           {.code x[[i, j]]}.",
+      i = "{.code as_plotly = FALSE} makes a ggplot, which can be changed in this way."),
+    "argument",
+    call = call
+  )
+}
+
+#' @rdname innsight_plotly-class
+#' @exportMethod +
+setMethod("+", signature("innsight_plotly", "ANY"), function(e1, e2) {
+  abort_change("Nothing can be added to", quote(`+`()))
+})
+
+#' @rdname innsight_plotly-class
+#' @exportMethod [<-
+setMethod("[<-", "innsight_plotly", function(x, i, j, ..., value) {
+  abort_change("Nothing can be assigned to the panels of", quote(`[<-`()))
+})
+
+#' @rdname innsight_plotly-class
+#' @exportMethod [[<-
+setMethod("[[<-", "innsight_plotly", function(x, i, j, ..., value) {
+  abort_change("Nothing can be assigned to a panel of", quote(`[[<-`()))
+})
