@@ -7,6 +7,6 @@
 #' @keywords internal
 #' @useDynLib innsight, .registration = TRUE
 #' @importFrom R6 R6Class
-#' @importFrom rlang .data %||%
+#' @importFrom rlang .data .env %||%
 #' @importFrom stats predict
 "_PACKAGE"

@@ -31,6 +31,17 @@ nodes_to_plot <- function(x, output_idx, output_label, call) {
   nodes
 }
 
+# Several data points out of `n`, or all.
+check_data_idx <- function(data_idx, n, call) {
+  if (identical(data_idx, "all")) {
+    return(seq_len(n))
+  }
+  if (is.character(data_idx)) {
+    abort_arg(data_idx, paste("`\"all\"` or whole numbers from 1 to", n), "data_idx", call)
+  }
+  check_indices(data_idx, n, call = call)
+}
+
 check_aggregation <- function(x, call) {
   if (is.function(x)) x else check_choice(x, c("sum", "mean", "norm"), "aggr_channels", call)
 }
@@ -65,18 +76,23 @@ aggregate_channels <- function(block, aggr_channels, call) {
   block
 }
 
-# The largest absolute value per data point and node, 1 where there is none.
-cell_maxima <- function(value) {
+# The value per data point and node that has the full colour, 1 where all values are zero. It is the
+# largest absolute value or, against outliers, the quantile `clip` of the absolute values.
+cell_maxima <- function(value, clip = 1) {
   d <- dim(value)
   dim(value) <- c(d[1], prod(d[-c(1, length(d))]), d[length(d)])
-  largest <- apply(abs(value), c(1, 3), \(x) max(0, x, na.rm = TRUE))
+  largest <- apply(abs(value), c(1, 3), function(x) {
+    x <- x[is.finite(x)]
+    robust <- if (clip < 1 && length(x) > 0) stats::quantile(x, clip, names = FALSE) else 0
+    if (robust > 0) robust else max(0, x)
+  })
   largest[largest == 0] <- 1
   largest
 }
 
 # Adds what `fill` is measured by; `same_scale` takes the maximum over all input layers.
-add_scales <- function(blocks, same_scale) {
-  scales <- lapply(blocks, \(block) cell_maxima(block$value))
+add_scales <- function(blocks, same_scale, clip = 1) {
+  scales <- lapply(blocks, \(block) cell_maxima(block$value, clip))
   if (same_scale) {
     output <- vapply(blocks, `[[`, 0, "output")
     scales <- lapply(output, \(o) do.call(pmax, scales[output == o]))
@@ -84,17 +100,71 @@ add_scales <- function(blocks, same_scale) {
   Map(\(block, scale) c(block, list(scale = scale)), blocks, scales)
 }
 
+# Tabular blocks: the features to draw, in their order. All blocks of an input layer draw the same.
+choose_features <- function(blocks, max_features, feature_order) {
+  inputs <- vapply(blocks, `[[`, 0, "input")
+  for (i in unique(inputs)) {
+    of_input <- which(inputs == i)
+    if (length(dim(blocks[[of_input[1]]]$value)) != 3) {
+      next
+    }
+    # Over data points and nodes.
+    importance <- Reduce(`+`, lapply(blocks[of_input], function(block) {
+      rowSums(aperm(abs(block$value), c(2, 1, 3)), na.rm = TRUE)
+    }))
+    by_importance <- order(-importance)
+    kept <- utils::head(by_importance, max_features %||% Inf)
+    if (feature_order == "input") {
+      kept <- sort(kept)
+    }
+    for (k in of_input) {
+      names <- as.character(blocks[[k]]$axes[[1]])[kept]
+      blocks[[k]]$n_features <- length(importance)
+      blocks[[k]]$axes[[1]] <- factor(names, levels = unique(names))
+      blocks[[k]]$value <- blocks[[k]]$value[, kept, , drop = FALSE]
+      if (!is.null(blocks[[k]]$shown)) {
+        blocks[[k]]$shown <- blocks[[k]]$shown[, kept, drop = FALSE]
+      }
+    }
+  }
+  blocks
+}
+
+# Adds the data themselves as `shown`, channels first, to the blocks of which `shows` is true.
+add_input <- function(blocks, x, shows = \(block) TRUE) {
+  lapply(blocks, function(block) {
+    if (shows(block)) {
+      value <- channels_to_front(x$data[[block$input]], x$channels_first, n_last = 0)
+      block$shown <- slice_rows(value, block$rows)
+    }
+    block
+  })
+}
+
+# The part of a block for one data point and one node.
+block_cell <- function(block, row, node) {
+  for (name in c("value", "pred", "goal", "sum", "total", "scale")) {
+    block[[name]] <- subset_array(block[[name]], row, node)
+  }
+  if (!is.null(block$shown)) {
+    block$shown <- slice_rows(block$shown, row)
+  }
+  block$rows <- block$rows[row]
+  block$nodes <- block$nodes[node]
+  block
+}
+
 # The columns of get_result(type = "data.frame") and those only plots need: `fill`, the positions
-# along the axes, and the heading of the node.
+# along the axes, and the data where they are drawn, too.
 plot_columns <- function(block) {
   columns <- block_columns(block)
   d <- dim(block$value)
   first <- max(2, min(3, length(d) - 1))
-  headings <- paste0("Output_", block$output, ": ", levels(block$nodes))
-  columns$fill <- columns$value / per_node(block$scale, d)
+  columns$fill <- pmin(pmax(columns$value / per_node(block$scale, d), -1), 1)
   columns$position <- along(seq_len(d[first]), d, first)
   columns$position_2 <- along(seq_len(d[length(d) - 1]), d, length(d) - 1)
-  columns$heading <- columns$output_node
-  levels(columns$heading) <- headings
-  columns
+  if (!is.null(block$shown)) {
+    columns$shown <- rep_len(as.vector(block$shown), prod(d))
+  }
+  list2DF(columns)
 }

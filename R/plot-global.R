@@ -1,7 +1,7 @@
 #' Plot the result of a method over many data points
 #'
-#' Tabular data and signals: one box plot per feature. Images: the median of every pixel. One
-#' column of panels per output node.
+#' Tabular data and signals: one box plot per feature, or with `view` their importance or a swarm of
+#' all values. Images: the median of every pixel. One column of panels per output node.
 #'
 #' @param x The result of a method, e.g. [run_lrp()].
 #' @param ... For the method: see below. For `boxplot()`: the arguments of `plot_global()`.
@@ -9,14 +9,25 @@
 #' @param ref_data_idx A data point (any of the data) whose values are drawn as red lines; without
 #'   meaning for images.
 #' @param preprocess_FUN A function applied to every array of the result, before the channels are
-#'   combined. It must return an array of the same shape. The default shows absolute values.
-#' @param individual_data_idx,individual_max Data points that an interactive plot would offer one
-#'   by one, and how many of them at most; in the data of the plot they are marked in the column
+#'   combined. It must return an array of the same shape. The default shows absolute values, in a
+#'   swarm the values as they are.
+#' @param individual_data_idx,individual_max Data points that an interactive plot offers one by one,
+#'   and how many of them at most; in the data of the plot they are marked in the column
 #'   `individual_data`.
+#' @param view What to draw of tabular data and signals:
+#'   * `"boxplot"`;
+#'   * `"importance"`: bars of the mean values, for tabular data from left to right with the first
+#'     feature at the top;
+#'   * `"beeswarm"` (only tabular data): a dot per data point, coloured by the value of the input,
+#'     so that one sees which way a feature acts. Needs the package ggbeeswarm.
+#'
+#'   The last two go well with `feature_order = "importance"` and `max_features`, and cannot be
+#'   combined with `as_plotly = TRUE`.
 #' @inheritParams plot_result
 #'
-#' @return A ggplot object as described in [plot_result]; its data has the additional columns
-#'   `boxplot_data` (is the row part of the box plot?) and `individual_data`.
+#' @return An object of class [innsight_ggplot2-class] or, with `as_plotly = TRUE`,
+#'   [innsight_plotly-class], as described in [plot_result]. The plot's data has the additional
+#'   columns `boxplot_data` (is the row part of the box plot?), `individual_data` and `reference`.
 #' @examples
 #' model <- list(
 #'   input_dim = 3, input_nodes = 1, output_nodes = 1,
@@ -29,6 +40,7 @@
 #' lrp <- run_lrp(convert(model), matrix(rnorm(60), ncol = 3))
 #' plot_global(lrp, output_idx = 1:2)
 #' boxplot(lrp, ref_data_idx = 1, preprocess_FUN = identity)
+#' plot_global(lrp, view = "importance", feature_order = "importance")
 #' @export
 plot_global <- function(x, ...) UseMethod("plot_global")
 
@@ -36,9 +48,11 @@ plot_global <- function(x, ...) UseMethod("plot_global")
 #' @export
 plot_global.InterpretingMethod <- function(x, output_idx = NULL, output_label = NULL,
                                            data_idx = "all", ref_data_idx = NULL,
-                                           aggr_channels = "sum", preprocess_FUN = abs,
+                                           aggr_channels = "sum",
+                                           preprocess_FUN = if (view == "beeswarm") identity else abs,
                                            as_plotly = FALSE, individual_data_idx = NULL,
-                                           individual_max = 20, ...) {
+                                           individual_max = 20, view = "boxplot",
+                                           max_features = NULL, feature_order = "input", ...) {
   call <- quote(plot_global())
   rlang::check_dots_empty(call = call)
   if (is_global(x)) {
@@ -52,10 +66,7 @@ plot_global.InterpretingMethod <- function(x, output_idx = NULL, output_label = 
   }
   n <- nrow_of(x)
   nodes <- nodes_to_plot(x, output_idx, output_label, call)
-  if (is.character(data_idx) && !identical(data_idx, "all")) {
-    abort_arg(data_idx, paste("`\"all\"` or whole numbers from 1 to", n), "data_idx", call)
-  }
-  points <- if (is.character(data_idx)) seq_len(n) else check_indices(data_idx, n, call = call)
+  points <- check_data_idx(data_idx, n, call)
   if (!is.null(ref_data_idx)) {
     check_count(ref_data_idx, call = call)
     ref_data_idx <- check_indices(ref_data_idx, n, call = call)
@@ -66,26 +77,64 @@ plot_global.InterpretingMethod <- function(x, output_idx = NULL, output_label = 
   }
   individual <- utils::head(individual, check_count(individual_max, call = call))
   check_aggregation(aggr_channels, call)
+  check_flag(as_plotly, call = call)
+  check_view(view, x, as_plotly, call)
   check_function(preprocess_FUN, call = call)
-  check_no_plotly(as_plotly, call)
+  check_features(max_features, feature_order, call)
 
   rows <- union(points, c(ref_data_idx, if (!is.null(individual_data_idx)) individual))
   blocks <- result_blocks(x, call, rows, nodes, \(value) preprocess(value, preprocess_FUN, call))
   blocks <- lapply(blocks, aggregate_channels, aggr_channels, call)
+  blocks <- choose_features(blocks, max_features, feature_order)
   name <- value_name(x)
-  by_input(blocks, function(blocks, n_plots) {
-    if (length(dim(blocks[[1]]$value)) == 5) {
-      frame <- median_frame(blocks, length(points))
-      upright <- option_image_origin(call) == "top"
-      name <- paste0(name, "\n (median)")
-      return(heatmap(frame, name, upright, 0) + panels(frame, "."))
+  upright <- option_image_origin(call) == "top"
+  if (as_plotly) {
+    blocks <- add_scales(blocks, FALSE)
+    return(plotly_global(
+      blocks, name, upright, points = match(points, rows), individual = match(individual, rows),
+      reference = match(ref_data_idx, rows), call = call
+    ))
+  }
+  if (view == "beeswarm") {
+    blocks <- add_input(blocks, x)
+  }
+  blocks <- lapply(blocks, function(block) {
+    of_points <- seq_along(points)
+    if (length(dim(block$value)) == 5) {
+      summarise_block(block, of_points, column_medians, "median")
+    } else if (view == "importance") {
+      summarise_block(block, of_points, \(x) colMeans(x, na.rm = TRUE), "mean")
+    } else {
+      c(block, list(scale = cell_maxima(block$value)))
     }
-    frame <- stack_blocks(add_scales(blocks, FALSE), plot_columns)
-    number <- rows[frame$data]
-    frame$boxplot_data <- number %in% points
-    frame$individual_data <- number %in% c(individual, ref_data_idx)
-    boxes(frame, name, frame[number %in% ref_data_idx, ])
   })
+  draw_summary <- function(block, frame, layout) {
+    if (frame$input_dimension[1] == 3) {
+      legend <- if (layout$single) legend_signs(frame$fill) else legend_values(frame$fill, block$scale[1])
+      return(heatmap(frame, paste0(name, "\n (median)"), legend, upright, 0))
+    }
+    title <- axis_title(block)
+    if (view == "boxplot") {
+      boxes(frame, name, title, layout$n_columns)
+    } else if (view == "beeswarm") {
+      swarm(frame, name, title)
+    } else {
+      mean_name <- sprintf(if (identical(preprocess_FUN, abs)) "Mean |%s|" else "Mean %s", name)
+      if (length(dim(block$value)) == 3) {
+        importance_bars(frame, mean_name, title)
+      } else {
+        bars(frame, mean_name, title, layout$n_columns, 0)
+      }
+    }
+  }
+  mark_rows <- function(frame) {
+    row <- match(frame$data, paste0("data_", rows))
+    frame$boxplot_data <- is.na(row) | row <= length(points)
+    frame$individual_data <- rows[row] %in% c(individual, ref_data_idx)
+    frame$reference <- rows[row] %in% ref_data_idx
+    if (view == "beeswarm") with_input_level(frame[frame$boxplot_data, ]) else frame
+  }
+  as_picture(blocks, draw_summary, by_data = FALSE, prepare = mark_rows, boxplot = TRUE)
 }
 
 #' @rdname plot_global
@@ -117,46 +166,59 @@ preprocess <- function(value, preprocess_FUN, call) {
   new
 }
 
-boxes <- function(frame, name, reference) {
-  plot <- ggplot2::ggplot(frame, position_aes(frame)) +
-    ggplot2::geom_hline(yintercept = 0, linewidth = 0.3) +
-    ggplot2::geom_boxplot(
-      data = \(x) x[x$boxplot_data, ],
-      fill = "grey",
-      alpha = 0.8,
-      width = 0.7,
-      linewidth = if (frame$input_dimension[1] == 1) 0.5 else 0.25,
-      outlier.size = 0.5
-    )
-  if (nrow(reference) > 0) {
-    plot <- plot + ggplot2::geom_errorbar(
-      ggplot2::aes(ymin = .data$value, ymax = .data$value),
-      data = reference,
-      colour = "red",
-      width = 0.7,
-      linewidth = 0.8
+check_view <- function(view, x, as_plotly, call) {
+  check_choice(view, c("boxplot", "importance", "beeswarm"), call = call)
+  if (view != "boxplot" && as_plotly) {
+    innsight_abort(
+      c("{.code view = \"{view}\"} cannot be drawn with {.code as_plotly = TRUE}.",
+        i = "{.code as_plotly = FALSE} makes a ggplot."),
+      "argument",
+      call = call
     )
   }
-  plot + scale_position(frame) + panels(frame, ".") + ggplot2::labs(y = name)
+  allowed <- c(boxplot = 3, importance = 2, beeswarm = 1)[[view]]
+  if (any(lengths(x$converter$input_dim) > allowed)) {
+    innsight_abort(
+      c("{.code view = \"{view}\"} is for {if (allowed == 1) 'tabular data' else
+         'tabular data and signals'}.",
+        x = "The model has other inputs, too.",
+        i = "Use {.code view = \"boxplot\"}, which draws the medians of images."),
+      "argument",
+      call = call
+    )
+  }
+  if (view == "beeswarm" && !requireNamespace("ggbeeswarm", quietly = TRUE)) {
+    innsight_abort(
+      c("The package {.pkg ggbeeswarm} must be installed for {.code view = \"beeswarm\"}.",
+        i = "{.code view = \"boxplot\"} works without it."),
+      "argument",
+      call = call
+    )
+  }
 }
 
-# The medians over the first `n` data points of image blocks, one row per pixel and node; all
-# panels have one scale.
-median_frame <- function(blocks, n) {
-  blocks <- lapply(blocks, function(block) {
-    d <- dim(block$value)
-    value <- matrix(subset_array(block$value, seq_len(n), seq_len(d[5])), n)
-    block$value <- array(column_medians(value), c(1, d[-1]))
-    block$rows <- "median"
-    block[c("pred", "goal", "sum", "total")] <- list(matrix(NA_real_, 1, d[5]))
-    block
-  })
-  largest <- max(vapply(blocks, \(block) max(abs(block$value), na.rm = TRUE), 0))
-  if (largest == 0) largest <- 1
-  blocks <- lapply(blocks, \(block) c(block, list(scale = matrix(largest, 1, ncol(block$pred)))))
-  frame <- stack_blocks(blocks, plot_columns)
-  frame$boxplot_data <- TRUE
-  frame$individual_data <- FALSE
+# A block with one row instead of the rows `of_points`; all its panels have one scale.
+summarise_block <- function(block, of_points, summarise, label) {
+  d <- dim(block$value)
+  n <- length(d)
+  value <- subset_array(block$value, of_points, seq_len(d[n]))
+  block$value <- array(summarise(matrix(value, length(of_points))), c(1, d[-1]))
+  block$rows <- label
+  block[c("pred", "goal", "sum", "total")] <- list(matrix(NA_real_, 1, d[n]))
+  block$scale <- matrix(max(cell_maxima(block$value)), 1, d[n])
+  block
+}
+
+# Where a value lies between the 5 % and the 95 % quantile of its feature.
+with_input_level <- function(frame) {
+  level <- function(x) {
+    ends <- stats::quantile(x, c(0.05, 0.95), names = FALSE)
+    if (ends[1] == ends[2]) {
+      ends <- range(x)
+    }
+    if (ends[1] == ends[2]) 0.5 else pmin(pmax((x - ends[1]) / (ends[2] - ends[1]), 0), 1)
+  }
+  frame$input_level <- stats::ave(frame$shown, frame$feature, FUN = level)
   frame
 }
 

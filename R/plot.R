@@ -12,19 +12,33 @@
 #' @param output_label The labels of the nodes, as an alternative to `output_idx`.
 #' @param aggr_channels How the channels of signals and images are combined: `"sum"`, `"mean"`,
 #'   `"norm"` (Euclidean) or a function from a vector to a number.
-#' @param as_plotly Not available yet.
+#' @param as_plotly Make an interactive picture of class [innsight_plotly-class]? This needs the package
+#'   plotly; `show_preds`, `overlay` and `alpha` have no effect then.
 #' @param same_scale For models with several input layers: measure the colours by the largest value
 #'   over all input layers instead of by that of each one?
 #' @param show_preds Show the prediction, the sum of the values over all input layers and channels,
 #'   and what it should add up to?
+#' @param overlay Draw the input, too: images in grey under the values, signals as lines in the
+#'   colours of the values? Tabular inputs have nothing to lie under.
+#' @param alpha Only with `overlay = TRUE`, for images: the opacity of the largest value, from 0 (only
+#'   the image) to 1. Smaller values are more transparent.
+#' @param clip The quantile of the absolute values of a panel that has the full colour, in (0, 1]. By
+#'   default the largest value has it. With 0.995, a few outliers no longer leave an image pale.
+#' @param max_features For tabular inputs: draw only so many features, those with the largest mean
+#'   absolute values over all panels. `NULL` draws all.
+#' @param feature_order The order of tabular features: that of the `"input"`, or by `"importance"`
+#'   (mean absolute value over all panels).
 #' @param ... Not used.
 #'
-#' @return A ggplot object, to which anything can be added. Its data has the columns of
-#'   `get_result(type = "data.frame")` and `fill`, the value the colour stands for. For models whose
-#'   input layers differ in kind (or in size, for images), a list of ggplot objects, one per input
-#'   layer, that prints as one picture (this needs the package gridExtra).
+#' @return An object of class [innsight_ggplot2-class]: a ggplot with panels, to which anything can be
+#'   added, or for several input or output layers a matrix of ggplots that are drawn and changed
+#'   together. `x[i, j]` is a part of it. With `as_plotly = TRUE` an [innsight_plotly-class].
 #'
-#'   Images have row 1 at the top; `options(innsight.image_origin = "bottom")` turns them round.
+#'   The plot's data has the columns of `get_result(type = "data.frame")` and `fill`, the value that
+#'   the colour stands for, from -1 to 1.
+#'
+#'   Images have row 1 at the top; `options(innsight.image_origin = "bottom")` turns them round. For
+#'   other colours see `innsight.palette` in [innsight-options].
 #' @seealso [plot_global()] for all data points together
 #' @name plot_result
 #' @examples
@@ -37,22 +51,30 @@
 #'   )
 #' )
 #' lrp <- run_lrp(convert(model), matrix(c(1, 2, -1, 0.5, 0.2, 0.1), nrow = 2))
-#' plot(lrp, data_idx = 1:2, output_idx = 1:2)
-#' plot(lrp) + ggplot2::theme_bw()
+#' picture <- plot(lrp, data_idx = 1:2, output_idx = 1:2)
+#' picture + ggplot2::theme_bw()
+#' picture[2, ]
+#'
+#' # Which pixels made the network read these digits?
+#' digits <- readRDS(system.file("extdata", "digits.rds", package = "innsight"))
+#' lrp <- run_lrp(convert(digits$model), digits$images[1:2, , , , drop = FALSE])
+#' plot(lrp, data_idx = 1:2, output_label = c("3", "8"), overlay = TRUE)
 #' @importFrom ggplot2 autoplot
 #' @method autoplot InterpretingMethod
 #' @export
 autoplot.InterpretingMethod <- function(object, data_idx = 1, output_idx = NULL,
                                         output_label = NULL, aggr_channels = "sum",
                                         as_plotly = FALSE, same_scale = FALSE, show_preds = TRUE,
-                                        ...) {
+                                        overlay = FALSE, alpha = 0.8, clip = 1,
+                                        max_features = NULL, feature_order = "input", ...) {
   plot_points(object, data_idx, output_idx, output_label, aggr_channels, as_plotly, same_scale,
-              show_preds, ...)
+              show_preds, overlay, alpha, clip, max_features, feature_order, ...)
 }
 
 plot_points <- function(x, data_idx = 1, output_idx = NULL, output_label = NULL,
                         aggr_channels = "sum", as_plotly = FALSE, same_scale = FALSE,
-                        show_preds = TRUE) {
+                        show_preds = TRUE, overlay = FALSE, alpha = 0.8, clip = 1,
+                        max_features = NULL, feature_order = "input") {
   call <- quote(plot())
   if (is_global(x)) {
     if (!identical(as.double(data_idx), 1)) {
@@ -66,28 +88,44 @@ plot_points <- function(x, data_idx = 1, output_idx = NULL, output_label = NULL,
   rows <- check_indices(data_idx, nrow_of(x), call = call)
   nodes <- nodes_to_plot(x, output_idx, output_label, call)
   check_aggregation(aggr_channels, call)
-  check_no_plotly(as_plotly, call)
+  check_flag(as_plotly, call = call)
   check_flag(same_scale, call = call)
   check_flag(show_preds, call = call)
+  check_overlay(overlay, x, call)
+  check_number(alpha, 0, 1, call = call)
+  check_clip(clip, call)
+  check_features(max_features, feature_order, call)
 
   blocks <- result_blocks(x, call, rows, nodes)
-  info <- if (show_preds) info_boxes(blocks)
-  blocks <- add_scales(lapply(blocks, aggregate_channels, aggr_channels, call), same_scale)
+  blocks <- lapply(blocks, aggregate_channels, aggr_channels, call)
+  blocks <- choose_features(blocks, max_features, feature_order)
+  blocks <- add_scales(blocks, same_scale, clip)
   name <- value_name(x)
   upright <- option_image_origin(call) == "top"
-  by_input(blocks, function(blocks, n_plots) {
-    frame <- stack_blocks(blocks, plot_columns)
-    image <- frame$input_dimension[1] == 3
-    info <- info[info$model_input %in% frame$model_input, ]
-    # The number of info boxes above each other decides how much room they need.
-    n_boxes <- n_plots * length(unique(info$data))
-    plot <- if (image) {
-      heatmap(frame, name, upright, max(n_boxes, length(unique(info$heading))))
+  if (as_plotly) {
+    return(plotly_points(blocks, name, upright, call))
+  }
+  if (overlay) {
+    blocks <- lapply(add_input(blocks, x, \(block) length(dim(block$value)) > 3), as_backdrop)
+  }
+  draw_point <- function(block, frame, layout) {
+    legend <- if (layout$single) {
+      legend_signs(frame$fill)
     } else {
-      bars(frame, name, n_boxes)
+      legend_values(frame$fill, block$scale[1])
     }
-    plot + panels(frame, if (is_global(x)) "." else "data") + info_layer(info, image && upright)
-  })
+    n_boxes <- if (show_preds && layout$first_input) layout$n_rows else 0
+    image <- frame$input_dimension[1] == 3
+    plot <- if (image) {
+      heatmap(frame, name, legend, upright, max(n_boxes, layout$n_columns * (n_boxes > 0)), alpha)
+    } else if (is.null(frame$shown)) {
+      bars(frame, name, axis_title(block), layout$n_columns, n_boxes)
+    } else {
+      signal_lines(frame, name, legend, layout$n_columns, n_boxes)
+    }
+    plot + if (n_boxes > 0) info_box(max(layout$n_rows, layout$n_columns), image && upright)
+  }
+  as_picture(blocks, draw_point, by_data = !is_global(x))
 }
 
 # The name of the values, which every method knows.
@@ -96,214 +134,62 @@ value_name <- function(x) x$.__enclos_env__$private$value_name()
 # Connection weights that are not multiplied by data.
 is_global <- function(x) length(x$data) == 0
 
-check_no_plotly <- function(as_plotly, call) {
-  if (check_flag(as_plotly, call = call)) {
+check_overlay <- function(overlay, x, call) {
+  if (!check_flag(overlay, call = call)) {
+    return(invisible())
+  }
+  problem <- if (is_global(x)) {
+    "Global connection weights belong to no data point."
+  } else if (all(lengths(x$converter$input_dim) == 1)) {
+    "All inputs of this model are tabular."
+  }
+  if (!is.null(problem)) {
     innsight_abort(
-      c("{.code as_plotly = TRUE} is not available yet.",
-        i = "{.code as_plotly = FALSE} makes a ggplot."),
+      c("{.code overlay = TRUE} needs images or signals to draw on.", x = problem),
       "argument",
       call = call
     )
   }
 }
 
-# One plot for all input layers that fit into panels of one kind, else a list of plots.
-by_input <- function(blocks, draw) {
-  inputs <- vapply(blocks, `[[`, 0, "input")
-  shapes <- lapply(blocks, \(block) {
-    d <- dim(block$value)
-    if (length(d) == 5) d[3:4] else length(d)
-  })
-  if (length(unique(shapes)) == 1) {
-    return(draw(blocks, 1))
-  }
-  plots <- lapply(split(blocks, inputs), draw, length(unique(inputs)))
-  structure(unname(plots), class = "innsight_plots")
-}
-
-#' @export
-print.innsight_plots <- function(x, ...) {
-  if (!requireNamespace("gridExtra", quietly = TRUE)) {
-    innsight_abort(
-      c("The package {.pkg gridExtra} must be installed to print plots of several input layers.",
-        i = "The plots are the elements of this list: {.code x[[1]]}, ..."),
-      "argument",
-      call = quote(print())
-    )
-  }
-  gridExtra::grid.arrange(grobs = lapply(x, ggplot2::ggplotGrob), ...)
-  invisible(x)
-}
-
-# --- Parts that all plots share -------------------------------------------------------------------
-
-scale_fill_relevance <- function(limits, ...) {
-  ggplot2::scale_fill_gradient2(
-    low = "#2166AC", mid = "white", high = "#B2182B", limits = limits, ...
-  )
-}
-
-# How much of a panel to leave free for the info box above what it shows: the more, the smaller the
-# panels are.
-room_above <- function(n_boxes, otherwise) {
-  room <- if (n_boxes > 0) min(0.08 + 0.13 * n_boxes, 0.75) else otherwise
-  ggplot2::expansion(mult = c(otherwise, room))
-}
-
-# Bars of `value`.
-bars <- function(frame, name, n_boxes) {
-  tabular <- frame$input_dimension[1] == 1
-  ggplot2::ggplot(frame, position_aes(frame)) +
-    ggplot2::geom_col(
-      ggplot2::aes(fill = .data$fill),
-      width = if (tabular) 0.8 else 1,
-      colour = if (tabular) "grey50" else NA,
-      linewidth = 0.2
-    ) +
-    ggplot2::geom_hline(yintercept = 0, linewidth = 0.3) +
-    scale_fill_relevance(c(-1, 1), guide = "none") +
-    scale_position(frame) +
-    ggplot2::scale_y_continuous(expand = room_above(n_boxes, 0.05)) +
-    ggplot2::labs(y = name)
-}
-
-# A heat map of `fill`; what the colours mean is said by signs only, since every panel has its own
-# scale.
-heatmap <- function(frame, name, upright, n_boxes) {
-  breaks <- sign_breaks(frame$fill)
-  scale_y <- if (upright) ggplot2::scale_y_reverse else ggplot2::scale_y_continuous
-  ggplot2::ggplot(
-    frame,
-    ggplot2::aes(x = .data$position_2, y = .data$position, fill = .data$fill)
-  ) +
-    ggplot2::geom_raster() +
-    scale_fill_relevance(
-      range(breaks),
-      breaks = breaks,
-      labels = c("<0", "0", ">0")[breaks + 2]
-    ) +
-    ggplot2::scale_x_continuous(breaks = whole_breaks, expand = c(0, 0)) +
-    scale_y(breaks = whole_breaks, expand = room_above(n_boxes, 0)) +
-    ggplot2::coord_fixed() +
-    ggplot2::theme(panel.border = ggplot2::element_rect(colour = "grey70", fill = NA)) +
-    ggplot2::labs(x = "Image Width", y = "Image Height", fill = name)
-}
-
-sign_breaks <- function(fill) {
-  from <- if (any(fill < 0, na.rm = TRUE)) -1 else 0
-  to <- if (any(fill > 0, na.rm = TRUE) || from == 0) 1 else 0
-  unique(c(from, 0, to))
-}
-
-# Features by name, positions of a signal by number.
-position_aes <- function(frame) {
-  if (frame$input_dimension[1] == 1) {
-    ggplot2::aes(x = .data$feature, y = .data$value)
-  } else {
-    ggplot2::aes(x = .data$position, y = .data$value, group = .data$position)
+check_clip <- function(clip, call) {
+  if (!checkmate::test_number(clip, lower = 0, upper = 1, finite = TRUE) || clip == 0) {
+    abort_arg(clip, "a number above 0, at most 1", "clip", call)
   }
 }
 
-scale_position <- function(frame) {
-  n_columns <- nrow(unique(frame[c("heading", "model_input")]))
-  if (frame$input_dimension[1] == 1) {
-    labels <- levels(droplevels(frame$feature))
-    return(list(
-      ggplot2::scale_x_discrete(guide = axis_guide(labels, n_columns)),
-      if (length(labels) * n_columns > 45) {
-        ggplot2::theme(axis.text.x = ggplot2::element_text(size = 6))
-      },
-      ggplot2::labs(x = "Feature")
-    ))
+check_features <- function(max_features, feature_order, call) {
+  if (!is.null(max_features)) {
+    check_count(max_features, call = call)
   }
-  labels <- as.character(frame$feature[match(seq_len(max(frame$position)), frame$position)])
-  named <- length(unique(frame$model_input)) == 1 &&
-    !identical(labels, paste0("L", seq_along(labels)))
-  few <- named && length(labels) <= 40
-  list(
-    ggplot2::scale_x_continuous(
-      breaks = if (few) seq_along(labels) else whole_breaks,
-      labels = if (named) \(at) labels[at] else ggplot2::waiver(),
-      guide = if (few) axis_guide(labels, n_columns) else ggplot2::waiver(),
-      expand = c(0, 0)
-    ),
-    ggplot2::labs(x = "Signal Length")
-  )
+  check_choice(feature_order, c("input", "importance"), call = call)
 }
 
-axis_guide <- function(labels, n_columns) {
-  ggplot2::guide_axis(angle = label_angle(labels, n_columns), check.overlap = TRUE)
-}
-
-# Labels that would not fit beside each other are turned. A plot is some 90 characters wide.
-label_angle <- function(labels, n_columns) {
-  room <- 90 / n_columns
-  if (sum(nchar(labels) + 2) <= room) 0 else if (length(labels) * 4 <= room) 45 else 90
-}
-
-# Positions count from 1, so 0 is moved there unless it would be too close to the next label.
-whole_breaks <- function(limits) {
-  at <- unique(round(pretty(c(0, max(limits)), 4)))
-  at <- at[at <= max(limits)]
-  if (at[2] %in% 2:3) at[-1] else pmax(at, 1)
-}
-
-# Panels: data points in rows (none for global weights), output nodes (and input layers) in columns.
-panels <- function(frame, rows = "data") {
-  several <- \(column) length(unique(frame[[column]])) > 1
-  columns <- c(
-    if (several("model_output")) "heading" else "output_node",
-    if (several("model_input")) "model_input"
-  )
-  ggplot2::facet_grid(
-    stats::reformulate(columns, rows),
-    scales = if (frame$input_dimension[1] == 3) {
-      "fixed"
-    } else if (several("model_input")) {
-      "free"
-    } else {
-      "free_y"
-    }
-  )
-}
-
-# What the box in the corner of a panel says: one row per data point and output node, for the first
-# input layer.
-info_boxes <- function(blocks) {
-  first <- !duplicated(vapply(blocks, `[[`, 0, "output"))
-  lines <- lapply(blocks[first], function(block) {
-    number <- \(x) trimws(formatC(signif(round(x, 8), 4), digits = 4, format = "g"))
-    line <- \(name, x) ifelse(is.na(x), "", paste0(name, ": ", number(x), "\n"))
-    block$value <- array(0, c(nrow(block$pred), 1, ncol(block$pred)))
-    block$axes <- list(factor("info"))
-    block$scale <- 1 + 0 * block$total
-    columns <- plot_columns(block)
-    columns$label <- trimws(paste0(
-      line("Pred.", block$pred), line("Sum", block$total), line("Goal", block$goal)
-    ))
-    columns[c("data", "model_input", "output_node", "heading", "label")]
-  })
-  names <- stats::setNames(nm = names(lines[[1]]))
-  list2DF(lapply(names, \(name) do.call(c, lapply(lines, `[[`, name))))
-}
-
-info_layer <- function(info, reversed) {
-  if (NROW(info) == 0) {
-    return(NULL)
+# The input as it is drawn: pictures as grey levels from 0 to 1; signals with all their channels, for
+# which the values are repeated.
+as_backdrop <- function(block) {
+  shown <- block$shown
+  d <- dim(shown)
+  if (length(d) == 4) {
+    # The usual weights of red, green and blue, else the mean.
+    weights <- if (d[2] == 3) c(0.299, 0.587, 0.114) else rep(1 / d[2], d[2])
+    grey <- Reduce(`+`, lapply(seq_len(d[2]), \(k) weights[k] * shown[, k, , ]))
+    grey <- matrix(grey, d[1])
+    from <- apply(grey, 1, min)
+    width <- apply(grey, 1, max) - from
+    block$shown <- array((grey - from) / ifelse(width > 0, width, 1), replace(d, 2, 1))
+  } else if (length(d) == 3) {
+    block$value <- block$value[, rep(1, d[2]), , , drop = FALSE]
+    block$axes[[1]] <- factor(seq_len(d[2]))
   }
-  # Above the panel's content whichever way its axis runs.
-  top <- if (reversed) -Inf else Inf
-  n_panels <- max(length(unique(info$heading)), length(unique(info$data)))
-  ggplot2::geom_label(
-    ggplot2::aes(x = -Inf, y = top, label = .data$label),
-    data = info,
-    inherit.aes = FALSE,
-    hjust = "inward",
-    vjust = "inward",
-    size = max(1.8, 3.5 - 0.35 * n_panels),
-    label.padding = ggplot2::unit(0.15, "lines"),
-    colour = "white",
-    fill = "grey25",
-    alpha = 0.6
-  )
+  block
+}
+
+# The title of the axis of features; it says if some are left out.
+axis_title <- function(block) {
+  if (length(dim(block$value)) > 3) {
+    return("Signal Length")
+  }
+  n <- dim(block$value)[2]
+  if (n < block$n_features) sprintf("Feature (%d of %d)", n, block$n_features) else "Feature"
 }

@@ -105,6 +105,16 @@ plain_result <- function(x, k, i, call) {
 channels_first_order <- function(n) c(n, seq_len(n - 1))
 channels_last_order <- function(n) c(seq_len(n)[-1], 1)
 
+# An array of data points x axes of the input in the user's layout (and nodes, if `n_last` is 1),
+# with the channels first.
+channels_to_front <- function(value, channels_first, n_last = 1) {
+  n <- length(dim(value)) - 1 - n_last
+  if (channels_first || n < 2) {
+    return(value)
+  }
+  aperm(value, c(1, 1 + channels_first_order(n), if (n_last > 0) n + 2))
+}
+
 # The names of one layer as factors, one per axis, channels first; they may have been overwritten.
 axis_names <- function(given) {
   lapply(unname(if (is.list(given)) given else list(given)), function(x) {
@@ -202,9 +212,7 @@ result_blocks <- function(x, call, rows = NULL, nodes = x$output_idx, transform 
       }
       sum <- cell_sums(subset_array(value, rows, columns))
       value <- subset_array(transform(value), rows, columns)
-      if (!x$channels_first && rank > 3) {
-        value <- aperm(value, c(1, 1 + channels_first_order(rank - 2), rank))
-      }
+      value <- channels_to_front(value, x$channels_first)
       axes <- axis_names(x$converter$input_names[[i]])
       check_names_fit(axes, dim(value)[-c(1, rank)], i, call)
       new <- c(new, list(list(

@@ -1,0 +1,430 @@
+# Pictures made of ggplots: one faceted plot, or a matrix of plots.
+
+# A picture is a grob, too: what puts grobs on a page (ggsave, gridExtra, patchwork, cowplot) takes it.
+methods::setOldClass(c("gTree", "grob", "gDesc"))
+
+#' Pictures of results
+#'
+#' `plot()` and [plot_global()] return objects of class `innsight_ggplot2`. Where one input layer and
+#' one output layer are drawn, the object behaves as the ggplot with panels that it holds: one row per
+#' data point, one column per output node. For several layers it is a matrix of ggplots, drawn
+#' together under headings for the output nodes.
+#'
+#' @slot grobs The ggplots: a list with dimensions, 1 x 1 for a single plot.
+#' @slot multiplot Is it a matrix of plots?
+#' @slot output_strips For several plots: a list of `labels`, a data frame with the headings in the
+#'   column `output_node`, and `theme`, the theme of the headings.
+#' @slot col_dims For several plots: a list with the number of columns under every heading.
+#' @slot boxplot Does it summarise many data points?
+#' @slot labelled For several plots: on which sides each one shows its labels, a list of logical
+#'   matrices `top`, `right`, `bottom` and `left`.
+#'
+#' @details
+#' | | one plot | several plots |
+#' |---|---|---|
+#' | `p`, `print(p, ...)`, `plot(p)` | draws it; returns the ggplot | draws all; returns the gtable. `...` goes to [gridExtra::arrangeGrob()], e.g. `widths = c(2, 1)` |
+#' | `p + theme_bw()`, `p + scale_...`, `p + labs()`, ... | as with any ggplot | added to every plot; themes also to the headings |
+#' | `p[i, j]` | the panels in rows `i` and columns `j` | the plots in rows `i` and columns `j`; with `restyle = FALSE` they keep the labels they have |
+#' | `p[[i, j]]` | the same as a plain ggplot | a plain ggplot |
+#' | `p[i, j] <- q`, `p[[i, j]] <- plot` | an error | replaces plots |
+#' | `p$data`, `p$labels`, ... | as with any ggplot | `NULL` |
+#'
+#' [ggplot2::ggsave()], [ggplot2::ggplotGrob()], [ggplot2::ggplot_build()],
+#' [gridExtra::grid.arrange()], patchwork (`p | q`, `p / q`, `wrap_plots()`) and cowplot
+#' (`plot_grid()`) take these objects as they take ggplots.
+#'
+#' @seealso [plot_result], [plot_global()]; [innsight_plotly-class] for interactive pictures
+#' @aliases innsight_ggplot2
+#' @importFrom methods new
+#' @exportClass innsight_ggplot2
+methods::setClass("innsight_ggplot2", contains = "gTree", slots = c(
+  grobs = "matrix", multiplot = "logical", output_strips = "list", col_dims = "list",
+  boxplot = "logical", labelled = "list"
+))
+
+new_picture <- function(grobs, multiplot = FALSE, output_strips = list(), col_dims = list(),
+                        boxplot = FALSE, labelled = list()) {
+  new(
+    "innsight_ggplot2", grid::gTree(name = "innsight"), grobs = grobs, multiplot = multiplot,
+    output_strips = output_strips, col_dims = col_dims, boxplot = boxplot, labelled = labelled
+  )
+}
+
+# --- From blocks to a picture ---------------------------------------------------------------------
+
+# `draw(block, frame, layout)` makes the ggplot of one panel or one row of panels; `prepare` has the
+# last word on its data. `by_data`: is there a row of panels for every data point?
+as_picture <- function(blocks, draw, by_data, prepare = identity, boxplot = FALSE) {
+  if (length(blocks) == 1) {
+    block <- blocks[[1]]
+    frame <- prepare(plot_columns(block))
+    layout <- list(
+      single = TRUE, first_input = TRUE, n_columns = length(block$nodes),
+      n_rows = if (by_data) length(block$rows) else 1
+    )
+    plot <- draw(block, frame, layout) + ggplot2::facet_grid(
+      stats::reformulate("output_node", if (by_data) "data" else "."),
+      scales = if (frame$input_dimension[1] == 3) "fixed" else "free_y"
+    )
+    return(new_picture(matrix(list(plot), 1, 1), boxplot = boxplot))
+  }
+
+  # Nodes of an output layer are neighbours, and so are the input layers of a node.
+  outputs <- vapply(blocks, `[[`, 0, "output")
+  inputs <- vapply(blocks, `[[`, 0, "input")
+  columns <- do.call(rbind, lapply(unique(outputs), function(o) {
+    of_output <- which(outputs == o)
+    expand.grid(block = of_output, node = seq_along(blocks[[of_output[1]]]$nodes))
+  }))
+  several_inputs <- length(unique(inputs)) > 1
+  rows <- if (by_data) seq_along(blocks[[1]]$rows) else list(seq_along(blocks[[1]]$rows))
+  draw_cell <- function(row, k) {
+    whole <- blocks[[columns$block[k]]]
+    block <- block_cell(whole, if (by_data) row else seq_along(whole$rows), columns$node[k])
+    frame <- prepare(plot_columns(block))
+    layout <- list(
+      single = FALSE,
+      first_input = columns$block[k] == match(block$output, outputs),
+      n_rows = length(rows),
+      n_columns = nrow(columns)
+    )
+    draw(block, frame, layout) + ggplot2::facet_grid(
+      stats::reformulate(
+        if (several_inputs) "model_input" else ".", if (by_data) "data" else "."
+      ),
+      scales = if (frame$input_dimension[1] == 3) "fixed" else "free_y"
+    )
+  }
+  cells <- lapply(seq_len(nrow(columns)), \(k) lapply(rows, draw_cell, k))
+  grobs <- matrix(unlist(cells, recursive = FALSE), length(rows))
+  headings <- vapply(seq_len(nrow(columns)), function(k) {
+    block <- blocks[[columns$block[k]]]
+    paste0("Output_", block$output, ": ", block$nodes[columns$node[k]])
+  }, "")
+  per_heading <- table(factor(headings, unique(headings)))
+  new_picture(
+    grobs, multiplot = TRUE, boxplot = boxplot,
+    output_strips = list(
+      labels = data.frame(output_node = names(per_heading)), theme = ggplot2::theme()
+    ),
+    col_dims = as.list(as.vector(per_heading)),
+    labelled = outer_sides(grobs)
+  )
+}
+
+# Labels that are the same in a whole row or column are shown once: at the picture's edges, the title
+# of the y axis also where the kind of plot changes.
+outer_sides <- function(grobs) {
+  size <- dim(grobs)
+  row <- matrix(seq_len(size[1]), size[1], size[2])
+  column <- matrix(seq_len(size[2]), size[1], size[2], byrow = TRUE)
+  kind <- matrix(vapply(grobs, \(plot) plot$data$input_dimension[1] %||% 0L, 0L), size[1])
+  new_kind <- cbind(TRUE, kind[, -1, drop = FALSE] != kind[, -size[2], drop = FALSE])
+  list(top = row == 1, right = column == size[2], bottom = row == size[1], left = new_kind)
+}
+
+# --- Drawing --------------------------------------------------------------------------------------
+
+#' @importFrom grid makeContent
+#' @export
+makeContent.innsight_ggplot2 <- function(x) grid::setChildren(x, grid::gList(picture_gtable(x)))
+
+picture_gtable <- function(x, ...) {
+  if (!x@multiplot) {
+    return(ggplot2::ggplotGrob(x@grobs[[1]]))
+  }
+  size <- dim(x@grobs)
+  cells <- lapply(seq_along(x@grobs), function(k) {
+    ggplot2::ggplotGrob(x@grobs[[k]] + hidden_labels(lapply(x@labelled, `[[`, k)))
+  })
+  cells <- same_widths(matrix(cells, size[1], size[2]))
+  strips <- lapply(x@output_strips$labels$output_node, strip_grob, x@output_strips$theme)
+  spans <- rep(seq_along(strips), unlist(x@col_dims))
+  arguments <- list(...)
+  strip_height <- do.call(grid::unit.pmax, lapply(strips, grid::grobHeight))
+  heights <- arguments$heights %||% rep(1, size[1])
+  arguments$heights <- grid::unit.c(
+    strip_height, if (grid::is.unit(heights)) heights else grid::unit(heights, "null")
+  )
+  layout <- rbind(spans, matrix(length(strips) + seq_along(cells), size[1]))
+  do.call(gridExtra::arrangeGrob, c(
+    list(grobs = c(strips, cells), layout_matrix = layout), arguments
+  ))
+}
+
+# A theme that hides the labels of sides other than the `shown` ones.
+hidden_labels <- function(shown) {
+  nothing <- ggplot2::element_blank()
+  hidden <- c(
+    if (!shown$top) c("strip.text.x", "strip.background.x"),
+    if (!shown$right) c("strip.text.y", "strip.background.y"),
+    if (!shown$bottom) c("axis.title.x", "axis.text.x", "axis.ticks.x"),
+    if (!shown$left) "axis.title.y"
+  )
+  do.call(ggplot2::theme, stats::setNames(rep(list(nothing), length(hidden)), hidden))
+}
+
+# Panels of a column line up if what stands left and right of them is equally wide.
+same_widths <- function(cells) {
+  n_widths <- vapply(cells, \(cell) length(cell$widths), 0L)
+  for (column in seq_len(ncol(cells))) {
+    of_column <- (column - 1) * nrow(cells) + seq_len(nrow(cells))
+    if (length(unique(n_widths[of_column])) == 1) {
+      widths <- do.call(grid::unit.pmax, lapply(cells[of_column], `[[`, "widths"))
+      cells[of_column] <- lapply(cells[of_column], function(cell) {
+        cell$widths <- widths
+        cell
+      })
+    }
+  }
+  cells
+}
+
+strip_grob <- function(label, theme) {
+  theme <- ggplot2::theme_get() + theme
+  text <- ggplot2::element_render(
+    theme, "strip.text.x", label = label, margin_x = TRUE, margin_y = TRUE
+  )
+  grid::gTree(
+    children = grid::gList(ggplot2::element_render(theme, "strip.background.x"), text),
+    vp = grid::viewport(width = grid::unit(1, "npc") - grid::unit(4, "pt")),
+    height = grid::grobHeight(text),
+    cl = "innsight_strip"
+  )
+}
+
+#' @importFrom grid heightDetails
+#' @export
+heightDetails.innsight_strip <- function(x) x$height
+
+#' @export
+print.innsight_ggplot2 <- function(x, ...) {
+  if (!x@multiplot) {
+    # One plot prints itself, as ggplots do.
+    print(x@grobs[[1]], ...)
+    return(invisible(x@grobs[[1]]))
+  }
+  picture <- picture_gtable(x, ...)
+  grid::grid.newpage()
+  grid::grid.draw(picture)
+  ggplot2::set_last_plot(x)
+  invisible(picture)
+}
+
+#' @export
+plot.innsight_ggplot2 <- function(x, ...) print(x, ...)
+
+#' @importFrom methods show
+#' @exportMethod show
+methods::setMethod("show", "innsight_ggplot2", function(object) print(object))
+
+# --- Taken as a ggplot ----------------------------------------------------------------------------
+
+#' @importFrom ggplot2 ggplot_build
+#' @export
+ggplot_build.innsight_ggplot2 <- function(plot, ...) {
+  if (plot@multiplot) {
+    innsight_abort(
+      c("Only a picture of one plot can be built.",
+        x = "This one has {nrow(plot@grobs)} x {ncol(plot@grobs)} plots.",
+        i = "{.code [[i, j]]} is a single one of them; {.fn grid::grid.draw} draws all."),
+      "argument",
+      call = quote(ggplot_build())
+    )
+  }
+  ggplot2::ggplot_build(plot@grobs[[1]])
+}
+
+# What patchwork and cowplot can align the panels of.
+as_plot <- function(x) if (x@multiplot) patchwork::wrap_elements(full = x) else x@grobs[[1]]
+
+#' @exportS3Method cowplot::as_gtable
+as_gtable.innsight_ggplot2 <- function(plot) picture_gtable(plot)
+
+#' @exportS3Method patchwork::as_patch
+as_patch.innsight_ggplot2 <- function(x, ...) picture_gtable(x)
+
+# The parts of a grob are those of the object itself, everything else is the plot's.
+grob_parts <- c("name", "gp", "vp", "children", "childrenOrder", "childrenvp")
+
+#' @exportMethod $
+methods::setMethod("$", "innsight_ggplot2", function(x, name) {
+  if (name %in% grob_parts) {
+    return(methods::S3Part(x, strictS3 = TRUE)[[name]])
+  }
+  # Several plots have no theme, data, ... in common: NULL, as of any list.
+  if (!x@multiplot) eval(call("$", x@grobs[[1]], as.name(name)))
+})
+
+#' @exportMethod dim
+methods::setMethod("dim", "innsight_ggplot2", function(x) {
+  if (x@multiplot) dim(x@grobs) else lengths(facet_levels(x@grobs[[1]]$data, x@boxplot))
+})
+
+# --- Adding ---------------------------------------------------------------------------------------
+
+# By both the old class names and those of ggplot2 4.
+is_ggplot <- function(x) inherits(x, c("ggplot", "ggplot2::ggplot"))
+is_theme <- function(x) inherits(x, c("theme", "ggplot2::theme"))
+
+add_to_picture <- function(e1, e2) {
+  if (is_ggplot(e2) || inherits(e2, "grob")) {
+    return(beside(e1, e2, `+`))
+  }
+  if (!e1@multiplot) {
+    e1@grobs[[1]] <- e1@grobs[[1]] + e2
+    return(e1)
+  }
+  if (is_theme(e2)) {
+    e1@output_strips$theme <- e1@output_strips$theme + e2
+  }
+  e1@grobs[] <- lapply(e1@grobs, \(plot) plot + e2)
+  e1
+}
+
+# Two pictures side by side, by patchwork's operators.
+beside <- function(e1, e2, operator) {
+  if (!requireNamespace("patchwork", quietly = TRUE)) {
+    innsight_abort(
+      c("The package {.pkg patchwork} must be installed to put plots together by operators.",
+        i = "{.fn gridExtra::grid.arrange} does so without it."),
+      "argument",
+      call = NULL
+    )
+  }
+  plain <- \(x) if (methods::is(x, "innsight_ggplot2")) as_plot(x) else x
+  operator(plain(e1), plain(e2))
+}
+
+#' @exportMethod +
+methods::setMethod("+", c("innsight_ggplot2", "ANY"), add_to_picture)
+methods::setMethod("+", c("innsight_ggplot2", "innsight_ggplot2"), add_to_picture)
+methods::setMethod("+", c("ANY", "innsight_ggplot2"), \(e1, e2) beside(e1, e2, `+`))
+
+#' @exportMethod /
+methods::setMethod("/", c("innsight_ggplot2", "ANY"), \(e1, e2) beside(e1, e2, `/`))
+methods::setMethod("/", c("ANY", "innsight_ggplot2"), \(e1, e2) beside(e1, e2, `/`))
+methods::setMethod("/", c("innsight_ggplot2", "innsight_ggplot2"), \(e1, e2) beside(e1, e2, `/`))
+
+#' @exportMethod |
+methods::setMethod("|", c("innsight_ggplot2", "ANY"), \(e1, e2) beside(e1, e2, `|`))
+methods::setMethod("|", c("ANY", "innsight_ggplot2"), \(e1, e2) beside(e1, e2, `|`))
+methods::setMethod("|", c("innsight_ggplot2", "innsight_ggplot2"), \(e1, e2) beside(e1, e2, `|`))
+
+# --- Parts ----------------------------------------------------------------------------------------
+
+# The rows and columns of panels of a single plot.
+facet_levels <- function(frame, boxplot) {
+  list(
+    rows = if (boxplot) "all" else levels(droplevels(frame$data)),
+    columns = levels(droplevels(frame$output_node))
+  )
+}
+
+check_part <- function(index, n, arg, call) {
+  if (is.logical(index) && length(index) == n && !anyNA(index)) {
+    index <- which(index)
+  }
+  if (checkmate::test_integerish(index, upper = -1, any.missing = FALSE, min.len = 1)) {
+    index <- setdiff(seq_len(n), -index)
+  }
+  check_indices(index, n, arg, call)
+}
+
+#' @exportMethod [
+methods::setMethod("[", "innsight_ggplot2", function(x, i, j, ..., restyle = TRUE, drop = FALSE) {
+  call <- quote(`[`())
+  check_flag(restyle, call = call)
+  i <- if (missing(i)) seq_len(nrow(x)) else check_part(i, nrow(x), "i", call)
+  j <- if (missing(j)) seq_len(ncol(x)) else check_part(j, ncol(x), "j", call)
+  if (!x@multiplot) {
+    frame <- x@grobs[[1]]$data
+    kept <- facet_levels(frame, x@boxplot)
+    inside <- frame$output_node %in% kept$columns[j]
+    if (!x@boxplot) {
+      inside <- inside & frame$data %in% kept$rows[i]
+    }
+    x@grobs[[1]]$data <- frame[inside, ]
+    return(x)
+  }
+  x@grobs <- x@grobs[i, j, drop = FALSE]
+  heading <- rep(seq_along(x@col_dims), unlist(x@col_dims))[j]
+  runs <- rle(heading)
+  x@col_dims <- as.list(runs$lengths)
+  x@output_strips$labels <- x@output_strips$labels[runs$values, , drop = FALSE]
+  x@labelled <- if (restyle) {
+    outer_sides(x@grobs)
+  } else {
+    lapply(x@labelled, \(shown) shown[i, j, drop = FALSE])
+  }
+  x
+})
+
+#' @exportMethod [[
+methods::setMethod("[[", "innsight_ggplot2", function(x, i, j, ..., restyle = TRUE) {
+  call <- quote(`[[`())
+  if (is.character(i)) {
+    return(eval(call("$", x, as.name(i))))
+  }
+  check_count(i, call = call)
+  check_count(j, call = call)
+  part <- x[i, j, restyle = restyle]
+  part@grobs[[1]]
+})
+
+# What may be assigned where.
+abort_assignment <- function(x, call) {
+  if (!x@multiplot) {
+    innsight_abort(
+      c("Only pictures of several plots have parts that can be replaced.",
+        x = "This one is a single plot with panels.",
+        i = "{.code +} adds to it."),
+      "argument",
+      call = call
+    )
+  }
+}
+
+#' @exportMethod [<-
+methods::setMethod("[<-", "innsight_ggplot2", function(x, i, j, ..., value) {
+  call <- quote(`[<-`())
+  abort_assignment(x, call)
+  if (!methods::is(value, "innsight_ggplot2")) {
+    innsight_warn(c(
+      "Only an object of class {.cls innsight_ggplot2} can replace plots of a picture.",
+      x = "You gave {describe(value)}; nothing is changed.",
+      i = "{.code [[i, j]] <-} takes a ggplot."
+    ))
+    return(x)
+  }
+  i <- if (missing(i)) seq_len(nrow(x)) else check_part(i, nrow(x), "i", call)
+  j <- if (missing(j)) seq_len(ncol(x)) else check_part(j, ncol(x), "j", call)
+  if (!identical(dim(value@grobs), c(length(i), length(j)))) {
+    innsight_abort(
+      c("The new plots must have the shape of those they replace,
+         {length(i)} x {length(j)}.",
+        x = "They are {nrow(value@grobs)} x {ncol(value@grobs)}."),
+      "argument",
+      call = call
+    )
+  }
+  x@grobs[i, j] <- value@grobs
+  x
+})
+
+#' @exportMethod [[<-
+methods::setMethod("[[<-", "innsight_ggplot2", function(x, i, j, ..., value) {
+  call <- quote(`[[<-`())
+  abort_assignment(x, call)
+  if (!is_ggplot(value)) {
+    innsight_warn(c(
+      "Only a ggplot can replace a plot of a picture.",
+      x = "You gave {describe(value)}; nothing is changed."
+    ))
+    return(x)
+  }
+  check_part(i, nrow(x), "i", call)
+  check_part(j, ncol(x), "j", call)
+  x@grobs[[i, j]] <- value
+  x
+})
