@@ -103,7 +103,7 @@ plot_points <- function(x, data_idx = 1, output_idx = NULL, output_label = NULL,
   name <- value_name(x)
   upright <- option_image_origin(call) == "top"
   if (as_plotly) {
-    return(plotly_points(blocks, name, upright, call))
+    return(plotly_points(blocks, name, upright, call, strip_rows = !is_global(x)))
   }
   if (overlay) {
     blocks <- lapply(add_input(blocks, x, \(block) length(dim(block$value)) > 3), as_backdrop)
