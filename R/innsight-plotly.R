@@ -38,9 +38,8 @@
 #' @param drop,e2,value Not used.
 #' @name innsight_plotly-class
 #' @aliases innsight_plotly
-#' @importFrom methods setClass setMethod
 #' @exportClass innsight_plotly
-setClass(
+methods::setClass(
   "innsight_plotly",
   slots = c(
     plots = "matrix", shapes = "list", annotations = "list", multiplot = "logical",
@@ -79,7 +78,11 @@ plot.innsight_plotly <- function(x, shareX = TRUE, ...) {
 
 #' @rdname innsight_plotly-class
 #' @exportMethod show
-setMethod("show", "innsight_plotly", function(object) print(object))
+methods::setMethod("show", "innsight_plotly", function(object) print(object))
+
+#' @rdname innsight_plotly-class
+#' @exportMethod dim
+methods::setMethod("dim", "innsight_plotly", function(x) dim(x@plots))
 
 #' @exportS3Method knitr::knit_print
 knit_print.innsight_plotly <- function(x, ...) {
@@ -157,31 +160,10 @@ panel_margin <- function(x) {
 
 #' @rdname innsight_plotly-class
 #' @exportMethod [
-setMethod("[", "innsight_plotly", function(x, i, j, ..., drop = FALSE) {
-  select_panels(x, if (!missing(i)) i, if (!missing(j)) j)
-})
-
-#' @rdname innsight_plotly-class
-#' @exportMethod [[
-setMethod("[[", "innsight_plotly", function(x, i, j, ...) {
-  x <- select_panels(x, if (!missing(i)) i, if (!missing(j)) j)
-  if (length(x@plots) > 1) {
-    innsight_abort(
-      c("{.code x[[i, j]]} must be a single panel.",
-        x = "You chose {nrow(x@plots)} row{?s} and {ncol(x@plots)} column{?s}.",
-        i = "{.code x[i, j]} takes several."),
-      "argument",
-      call = quote(`[[`())
-    )
-  }
-  print(x)
-})
-
-select_panels <- function(x, i, j) {
+methods::setMethod("[", "innsight_plotly", function(x, i, j, ..., drop = FALSE) {
   call <- quote(`[`())
-  size <- dim(x@plots)
-  i <- if (is.null(i)) seq_len(size[1]) else sort(check_indices(i, size[1], "i", call))
-  j <- if (is.null(j)) seq_len(size[2]) else sort(check_indices(j, size[2], "j", call))
+  i <- if (missing(i)) seq_len(nrow(x)) else sort(check_part(i, nrow(x), "i", call))
+  j <- if (missing(j)) seq_len(ncol(x)) else sort(check_part(j, ncol(x), "j", call))
   x@plots <- x@plots[i, j, drop = FALSE]
   for (slot in c("shapes", "annotations")) {
     strips <- slot(x, slot)[[1]]
@@ -193,7 +175,23 @@ select_panels <- function(x, i, j) {
   x@col_dims$traces <- x@col_dims$traces[j]
   x@layout <- figure_layout(x)
   x
-}
+})
+
+#' @rdname innsight_plotly-class
+#' @exportMethod [[
+methods::setMethod("[[", "innsight_plotly", function(x, i, j, ...) {
+  part <- x[i, j]
+  if (length(part@plots) > 1) {
+    innsight_abort(
+      c("{.code x[[i, j]]} must be a single panel.",
+        x = "You chose {nrow(part)} row{?s} and {ncol(part)} column{?s}.",
+        i = "{.code x[i, j]} takes several."),
+      "argument",
+      call = quote(`[[`())
+    )
+  }
+  print(part)
+})
 
 # --- What ggplots can do and these plots cannot ---------------------------------------------------
 
@@ -210,18 +208,18 @@ abort_change <- function(what, call) {
 
 #' @rdname innsight_plotly-class
 #' @exportMethod +
-setMethod("+", signature("innsight_plotly", "ANY"), function(e1, e2) {
+methods::setMethod("+", signature("innsight_plotly", "ANY"), function(e1, e2) {
   abort_change("Nothing can be added to", quote(`+`()))
 })
 
 #' @rdname innsight_plotly-class
 #' @exportMethod [<-
-setMethod("[<-", "innsight_plotly", function(x, i, j, ..., value) {
+methods::setMethod("[<-", "innsight_plotly", function(x, i, j, ..., value) {
   abort_change("Nothing can be assigned to the panels of", quote(`[<-`()))
 })
 
 #' @rdname innsight_plotly-class
 #' @exportMethod [[<-
-setMethod("[[<-", "innsight_plotly", function(x, i, j, ..., value) {
+methods::setMethod("[[<-", "innsight_plotly", function(x, i, j, ..., value) {
   abort_change("Nothing can be assigned to a panel of", quote(`[[<-`()))
 })

@@ -27,7 +27,7 @@ plotly_grid <- function(blocks, row_labels, colours, draw, traces, point = "none
   })
   row_strips <- lapply(row_labels, row_strip)
   part <- \(strips, what) lapply(strips, \(strip) lapply(strip, `[[`, what))
-  result <- methods::new(
+  result <- new(
     "innsight_plotly",
     plots = matrix(unlist(panels, recursive = FALSE), length(row_labels)),
     shapes = list(
@@ -95,7 +95,7 @@ plotly_points <- function(blocks, name, upright, call, strip_rows = TRUE, ...) {
 
 bar_trace <- function(block, value, scale, name, about) {
   tabular <- length(block$axes) == 1
-  known <- !is.na(value)
+  known <- is.finite(value)
   plotly::plot_ly(
     type = "bar",
     x = position_names(block)[known],
@@ -120,8 +120,7 @@ image_trace <- function(panel, block, value, scale, signs, name, about, visible 
     type = "heatmap",
     x = unique_names(block$axes[[3]]),
     y = unique_names(block$axes[[2]]),
-    # Engines compute in single precision mostly; more digits make pages three times as long.
-    z = signif(value, 7),
+    z = short(value),
     zmin = signs[1] * scale,
     zmax = signs[2] * scale,
     colorscale = colour_stops(signs),
@@ -181,25 +180,25 @@ box_traces <- function(column, name, points, shown, reference) {
   block <- column$block
   names <- position_names(block)
   value <- matrix(panel_values(block, points, column$node), length(points))
-  known <- !is.na(value)
+  known <- is.finite(value)
   about <- panel_text(column)
+  # No template for hovering: plotly would repeat it for every value.
   panel <- plotly::plot_ly(
     type = "box",
-    name = node_label(column, TRUE),
+    name = paste(rev(about), collapse = ", "),
     x = names[col(value)[known]],
-    y = value[known],
-    customdata = block$rows[points][row(value)[known]],
+    y = short(value[known]),
+    text = paste0("data_", block$rows[points])[row(value)[known]],
     # That of graphics::boxplot().
     quartilemethod = "inclusive",
     boxpoints = "outliers",
     fillcolor = "rgba(190, 190, 190, 0.8)",
     line = list(color = "#333333", width = 1),
-    marker = list(color = "#333333", size = 3),
-    hovertemplate = hover_template(name, "y", position_text(block), c("data_%{customdata}", about))
+    marker = list(color = "#333333", size = 3)
   )
   for (k in shown) {
     value <- as.vector(panel_values(block, k, column$node))
-    known <- !is.na(value)
+    known <- is.finite(value)
     # The box around a single value is a segment, which plotly makes as wide as the other boxes.
     panel <- plotly::add_trace(
       panel,
@@ -207,7 +206,6 @@ box_traces <- function(column, name, points, shown, reference) {
       name = paste0("data_", block$rows[k]),
       x = names[known],
       y = value[known],
-      customdata = rep(block$rows[k], sum(known)),
       boxpoints = "all",
       pointpos = 0,
       jitter = 0,
@@ -218,7 +216,7 @@ box_traces <- function(column, name, points, shown, reference) {
       visible = k %in% reference,
       inherit = FALSE,
       hovertemplate = hover_template(name, "y", position_text(block),
-                                     c("data_%{customdata}", about))
+                                     c(paste0("data_", block$rows[k]), about))
     )
   }
   panel
@@ -268,6 +266,9 @@ quantile_scales <- function(quantiles) {
   replace(largest, largest == 0, 1)
 }
 
+# Seven digits, which is what engines compute with mostly, make pages half as long.
+short <- function(value) replace(signif(value, 7), !is.finite(value), NA)
+
 # --- Parts of a panel -----------------------------------------------------------------------------
 
 is_image <- function(block) length(block$axes) == 3
@@ -301,8 +302,7 @@ unique_names <- function(axis) {
 position_axes <- function(panel, block, name) {
   plotly::layout(
     panel,
-    xaxis = category_axis(position_names(block),
-                          if (length(block$axes) == 1) "Feature" else "Signal Length"),
+    xaxis = category_axis(position_names(block), axis_title(block)),
     yaxis = list(
       title = list(text = escape_html(name)),
       hoverformat = ".4~g",
@@ -335,11 +335,11 @@ category_axis <- function(names, title) {
   )
 }
 
-# The signs that the values of images have, as limits of the colours. Those within rounding error
-# of zero count.
+# The signs that the values of images have, as limits of the colours.
 block_signs <- function(blocks) {
   images <- Filter(\(block) length(dim(block$value)) == 5, blocks)
-  range(sign_breaks(unlist(lapply(images, \(block) range(0, block$value, na.rm = TRUE)))))
+  values <- unlist(lapply(images, \(block) range(0, block$value[is.finite(block$value)])))
+  range(legend_signs(values)$breaks)
 }
 
 # The colours between two signs as plotly has them: pairs of a position in [0, 1] and a colour.
