@@ -29,7 +29,8 @@
 #'   `annotations`, `sliders`.
 #' @slot col_dims List of `col_idx`, which says for every column the number of its output node,
 #'   `col_label`, the labels of these nodes, and what the menus are made of: `traces` (for every
-#'   column what the traces of its panels are for), `colours` and `point` (what is shown at first).
+#'   column what the traces of its panels are for), `ranges` (of the axes of images), `colours` and
+#'   `point` (what is shown at first).
 #'
 #' @param x,e1,object An object of class `innsight_plotly`.
 #' @param shareX Do the panels of a column share their horizontal axis?
@@ -47,8 +48,8 @@ methods::setClass(
   )
 )
 
-check_plotly <- function(call) {
-  if (!requireNamespace("plotly", quietly = TRUE)) {
+check_plotly <- function(call, installed = requireNamespace("plotly", quietly = TRUE)) {
+  if (!installed) {
     innsight_abort(
       c("The package {.pkg plotly} must be installed for {.code as_plotly = TRUE}.",
         i = "Install it by {.code install.packages(\"plotly\")}.",
@@ -93,52 +94,46 @@ knit_print.innsight_plotly <- function(x, ...) {
 # `scaleanchor` and of references to the domain of an axis: they get the final names before.
 plotly_figure <- function(x, shareX = TRUE, shareY = FALSE, titleX = TRUE, titleY = TRUE,
                           margin = NULL, ...) {
-  size <- dim(x@plots)
+  places <- panel_places(x, shareX, shareY)
   with_bar <- utils::head(which(is_image_column(x)), 1)
-  place <- expand.grid(column = seq_len(size[2]), row = seq_len(size[1]))
-  number <- seq_len(nrow(place))
-  axis_x <- if (shareX) place$column else number
-  axis_y <- if (shareY) place$row else number
-  panels <- Map(function(row, column, axis_x, axis_y) {
+  panels <- .mapply(function(column, row, ...) {
     panel <- x@plots[[row, column]]
     if (row == 1 && column %in% with_bar) panel <- plotly::style(panel, showscale = TRUE)
-    arrange_panel(panel, x, row, column, axis_id("x", axis_x), axis_id("y", axis_y))
-  }, place$row, place$column, axis_x, axis_y)
+    arrange_panel(panel, x, row, column, ...)
+  }, places, NULL)
   figure <- if (length(panels) == 1) {
     panels[[1]]
   } else {
     plotly::subplot(
-      panels, nrows = size[1], shareX = shareX, shareY = shareY, titleX = titleX, titleY = titleY,
-      margin = margin %||% panel_margin(x), ...
+      panels, nrows = nrow(x@plots), shareX = shareX, shareY = shareY, titleX = titleX,
+      titleY = titleY, margin = margin %||% panel_margin(x), ...
     )
   }
-  do.call(plotly::layout, c(list(figure), x@layout))
+  layout <- if (shareX && !shareY) x@layout else figure_layout(x, shareX, shareY)
+  do.call(plotly::layout, c(list(figure), layout))
 }
-
-# The first axis of plotly has no number.
-axis_id <- function(letter, number) paste0(letter, if (number > 1) number)
 
 # Gives a panel what it has at its place: strips, and a title of the vertical axis in the first
 # column only.
-arrange_panel <- function(panel, x, row, column, axis_x, axis_y) {
+arrange_panel <- function(panel, object, row, column, x, y) {
   at_place <- function(strips) {
     strips <- c(if (row == 1) strips$columns[[column]],
-                if (column == ncol(x@plots)) strips$rows[[row]])
+                if (column == ncol(object)) strips$rows[[row]])
     lapply(strips, function(strip) {
-      strip$xref <- paste(axis_x, "domain")
-      strip$yref <- paste(axis_y, "domain")
+      strip$xref <- paste(x, "domain")
+      strip$yref <- paste(y, "domain")
       strip
     })
   }
   axis <- c(
-    if (is_image_column(x)[column]) list(scaleanchor = axis_x),
+    if (is_image_column(object)[column]) list(scaleanchor = x),
     if (column > 1) list(title = list(text = "")),
-    if (column > 1 && has_equal_images(x)) list(showticklabels = FALSE, ticks = "")
+    if (column > 1 && has_equal_images(object)) list(showticklabels = FALSE, ticks = "")
   )
   plotly::layout(
     panel,
-    shapes = at_place(x@shapes$shapes_strips),
-    annotations = at_place(x@annotations$annotations_strips),
+    shapes = at_place(object@shapes$shapes_strips),
+    annotations = at_place(object@annotations$annotations_strips),
     yaxis = axis
   )
 }
@@ -148,7 +143,10 @@ is_image_column <- function(x) {
 }
 
 # Are there images of a single input layer only, so that the panels of a row have the same axis?
-has_equal_images <- function(x) all(is_image_column(x)) && anyDuplicated(x@col_dims$col_idx) == 0
+has_equal_images <- function(x) {
+  all(is_image_column(x)) && anyDuplicated(x@col_dims$col_idx) == 0 &&
+    length(unique(x@col_dims$ranges)) == 1
+}
 
 # Shares of the figure left free on the four sides of a panel.
 panel_margin <- function(x) {
@@ -161,18 +159,18 @@ panel_margin <- function(x) {
 #' @rdname innsight_plotly-class
 #' @exportMethod [
 methods::setMethod("[", "innsight_plotly", function(x, i, j, ..., drop = FALSE) {
-  call <- quote(`[`())
+  call <- quote(x[i, j])
   i <- if (missing(i)) seq_len(nrow(x)) else sort(check_part(i, nrow(x), "i", call))
   j <- if (missing(j)) seq_len(ncol(x)) else sort(check_part(j, ncol(x), "j", call))
   x@plots <- x@plots[i, j, drop = FALSE]
-  for (slot in c("shapes", "annotations")) {
-    strips <- slot(x, slot)[[1]]
-    slot(x, slot)[[1]] <- list(columns = strips$columns[j], rows = strips$rows[i])
-  }
+  part <- function(strips) list(columns = strips$columns[j], rows = strips$rows[i])
+  x@shapes$shapes_strips <- part(x@shapes$shapes_strips)
+  x@annotations$annotations_strips <- part(x@annotations$annotations_strips)
   nodes <- unique(x@col_dims$col_idx[j])
   x@col_dims$col_idx <- match(x@col_dims$col_idx[j], nodes)
   x@col_dims$col_label <- x@col_dims$col_label[nodes]
   x@col_dims$traces <- x@col_dims$traces[j]
+  x@col_dims$ranges <- x@col_dims$ranges[j]
   x@layout <- figure_layout(x)
   x
 })
@@ -187,7 +185,7 @@ methods::setMethod("[[", "innsight_plotly", function(x, i, j, ...) {
         x = "You chose {nrow(part)} row{?s} and {ncol(part)} column{?s}.",
         i = "{.code x[i, j]} takes several."),
       "argument",
-      call = quote(`[[`())
+      call = quote(x[[i, j]])
     )
   }
   print(part)
@@ -209,17 +207,17 @@ abort_change <- function(what, call) {
 #' @rdname innsight_plotly-class
 #' @exportMethod +
 methods::setMethod("+", signature("innsight_plotly", "ANY"), function(e1, e2) {
-  abort_change("Nothing can be added to", quote(`+`()))
+  abort_change("Nothing can be added to", quote(e1 + e2))
 })
 
 #' @rdname innsight_plotly-class
 #' @exportMethod [<-
 methods::setMethod("[<-", "innsight_plotly", function(x, i, j, ..., value) {
-  abort_change("Nothing can be assigned to the panels of", quote(`[<-`()))
+  abort_change("Nothing can be assigned to the panels of", quote(x[i, j] <- value))
 })
 
 #' @rdname innsight_plotly-class
 #' @exportMethod [[<-
 methods::setMethod("[[<-", "innsight_plotly", function(x, i, j, ..., value) {
-  abort_change("Nothing can be assigned to a panel of", quote(`[[<-`()))
+  abort_change("Nothing can be assigned to a panel of", quote(x[[i, j]] <- value))
 })

@@ -17,7 +17,7 @@ column_strips <- function(labels, n_columns) {
         fillcolor = "#D9D9D9", line = list(width = 0)
       ),
       text = strip_text(
-        labels[k], max(6, 90 %/% n_columns), xref = "x domain", yref = "y domain", x = 0.5, y = 1,
+        labels[k], max(6, 80 %/% n_columns), xref = "x domain", yref = "y domain", x = 0.5, y = 1,
         xanchor = "center", yanchor = "middle", yshift = from + strip_size / 2 - 1
       )
     )
@@ -51,13 +51,14 @@ strip_text <- function(label, room, ...) {
 # --- Menus ----------------------------------------------------------------------------------------
 
 # The arguments of plotly::layout() for the figure of all panels of `x`. They refer to traces by
-# number, so every part of `x` needs a layout of its own.
-figure_layout <- function(x) {
+# number, so every part of `x` needs a layout of its own, and to axes, which panels may share.
+figure_layout <- function(x, share_x = TRUE, share_y = FALSE) {
   dims <- x@col_dims
   n_rows <- nrow(x@plots)
+  ranges <- axis_ranges(panel_places(x, share_x, share_y), dims$ranges)
   strips <- x@shapes$shapes_strips
   top <- strip_size * max(lengths(strips$columns))
-  menus <- plotly_menus(dims$traces, n_rows, dims$colours, dims$point)
+  menus <- plotly_menus(dims$traces, n_rows, dims$colours, dims$point, ranges)
   sliders <- plotly_sliders(dims$traces, n_rows)
   list(
     margin = list(
@@ -72,7 +73,7 @@ figure_layout <- function(x) {
   )
 }
 
-plotly_menus <- function(traces, n_rows, stops, point) {
+plotly_menus <- function(traces, n_rows, stops, point, ranges) {
   kinds <- unique(unlist(traces))
   points <- grep("^data_", kinds, value = TRUE)
   images <- c("image", "image quantile")
@@ -80,7 +81,12 @@ plotly_menus <- function(traces, n_rows, stops, point) {
   restyle <- \(label, values, kinds) list(
     label = label, method = "restyle", args = list(values, as.list(where(kinds)))
   )
-  of_type <- \(types, kinds) lapply(types, \(type) restyle(type, list(type = type), kinds))
+  of_box_type <- \(type) restyle(type, list(type = type), "box")
+  # A new type makes plotly choose the ranges of the axes, which would turn images upside down.
+  of_image_type <- \(type) list(
+    label = type, method = "update",
+    args = list(list(type = type), ranges, as.list(where(images)))
+  )
   choice <- \(point) restyle(
     point,
     list(visible = as.list(rep(unlist(traces), n_rows)[where(points) + 1] == point)),
@@ -88,17 +94,41 @@ plotly_menus <- function(traces, n_rows, stops, point) {
   )
   menus <- list(
     if (any(c("bar", images) %in% kinds)) menu("Colour scale", colour_buttons(stops)),
-    if ("box" %in% kinds) {
-      menu("1D plot type", of_type(c("box", "violin"), "box"))
+    if ("box" %in% kinds) menu("1D plot type", lapply(c("box", "violin"), of_box_type)),
+    if (length(points) > 0) {
+      menu("Data point", lapply(c("none", points), choice), match(point, points, 0))
     },
-    if (length(points) > 0) menu("Data point", lapply(c("none", points), choice), match(point, points, 0)),
     if (any(images %in% kinds)) {
-      menu("2D plot type", of_type(c("heatmap", "contour"), images))
+      menu("2D plot type", lapply(c("heatmap", "contour"), of_image_type))
     }
   )
   menus <- menus[lengths(menus) > 0]
   widths <- ifelse(vapply(menus, `[[`, "", "name") == "Colour scale", 190, 130)
   Map(\(menu, left) c(menu, list(pad = list(l = left))), menus, cumsum(widths) - widths)
+}
+
+# One row per panel, in the order of the figure, with the names of its axes there.
+panel_places <- function(x, share_x, share_y) {
+  size <- dim(x@plots)
+  places <- expand.grid(column = seq_len(size[2]), row = seq_len(size[1]))
+  number <- seq_len(nrow(places))
+  # The first axis of plotly has no number.
+  id <- \(letter, number) paste0(letter, ifelse(number > 1, number, ""))
+  places$x <- id("x", if (share_x) places$column else number)
+  places$y <- id("y", if (share_y) places$row else number)
+  places
+}
+
+# The ranges of the axes of images by the name that plotly has for them.
+axis_ranges <- function(places, ranges) {
+  found <- list()
+  for (k in which(lengths(ranges)[places$column] > 0)) {
+    for (axis in c("x", "y")) {
+      name <- sub(axis, paste0(axis, "axis"), paste0(places[[axis]][k], ".range"))
+      found[[name]] <- ranges[[places$column[k]]][[axis]]
+    }
+  }
+  found
 }
 
 # The numbers, from 0, of the traces for one of `kinds` in a figure of `n_rows` rows of panels.

@@ -5,7 +5,7 @@
 # `column$block` and the number `column$node`; `traces(block)` says what its traces are for: "bar",
 # "image", "image quantile", "box" or a data point such as "data_3". `colours` are those of images,
 # `point` is the data point that box plots show from the start.
-plotly_grid <- function(blocks, row_labels, colours, draw, traces, point = "none") {
+plotly_grid <- function(blocks, row_labels, colours, upright, draw, traces, point = "none") {
   columns <- plotly_columns(blocks)
   panels <- lapply(columns, \(column) lapply(seq_along(row_labels), \(row) draw(column, row)))
   outputs <- vapply(blocks, `[[`, 0, "output")
@@ -18,6 +18,9 @@ plotly_grid <- function(blocks, row_labels, colours, draw, traces, point = "none
     col_idx = match(nodes, unique(nodes)),
     col_label = labels[!duplicated(nodes)],
     traces = lapply(columns, \(column) traces(column$block)),
+    ranges = lapply(columns, function(column) {
+      if (is_image(column$block)) image_ranges(column$block, upright)
+    }),
     colours = colours,
     point = point
   )
@@ -73,6 +76,7 @@ plotly_points <- function(blocks, name, upright, call, strip_rows = TRUE, ...) {
     blocks,
     if (strip_rows) paste0("data_", rows) else rep("", length(rows)),
     colour_stops(signs),
+    upright,
     function(column, row) {
       block <- column$block
       about <- c(
@@ -115,12 +119,14 @@ bar_trace <- function(block, value, scale, name, about) {
 }
 
 image_trace <- function(panel, block, value, scale, signs, name, about, visible = TRUE) {
+  # plotly cannot do with values that are all missing.
+  empty <- !any(is.finite(value))
   plotly::add_trace(
     panel,
     type = "heatmap",
-    x = unique_names(block$axes[[3]]),
-    y = unique_names(block$axes[[2]]),
-    z = short(value),
+    x = if (!empty) unique_names(block$axes[[3]]),
+    y = if (!empty) unique_names(block$axes[[2]]),
+    z = if (!empty) short(value),
     zmin = signs[1] * scale,
     zmax = signs[2] * scale,
     colorscale = colour_stops(signs),
@@ -158,6 +164,7 @@ plotly_global <- function(blocks, name, upright, points, individual, reference, 
     blocks,
     "",
     colour_stops(signs),
+    upright,
     function(column, row) {
       if (is_image(column$block)) {
         image_axes(quantile_traces(column, scales, signs, name), column$block, upright)
@@ -314,9 +321,9 @@ position_axes <- function(panel, block, name) {
 }
 
 image_axes <- function(panel, block, upright) {
-  x <- category_axis(unique_names(block$axes[[3]]), "Image Width")
-  y <- category_axis(unique_names(block$axes[[2]]), "Image Height")
-  if (upright) y$range <- rev(y$range)
+  ranges <- image_ranges(block, upright)
+  x <- category_axis(unique_names(block$axes[[3]]), "Image Width", ranges$x)
+  y <- category_axis(unique_names(block$axes[[2]]), "Image Height", ranges$y)
   fixed <- list(constrain = "domain", showgrid = FALSE)
   plotly::layout(
     panel,
@@ -325,13 +332,21 @@ image_axes <- function(panel, block, upright) {
   )
 }
 
-category_axis <- function(names, title) {
+image_ranges <- function(block, upright) {
+  y <- whole_range(length(block$axes[[2]]))
+  list(x = whole_range(length(block$axes[[3]])), y = if (upright) rev(y) else y)
+}
+
+# Categories count from 0.
+whole_range <- function(n) c(-0.5, n - 0.5)
+
+category_axis <- function(names, title, range = whole_range(length(names))) {
   list(
     title = list(text = title),
     type = "category",
     categoryorder = "array",
     categoryarray = as.list(names),
-    range = c(-0.5, length(names) - 0.5)
+    range = range
   )
 }
 
