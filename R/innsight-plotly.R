@@ -5,8 +5,8 @@
 #' printed, also in the documents of knitr.
 #'
 #' * `print(x, shareX = TRUE, ...)`, `plot(x, ...)` or just `x` combine the panels by
-#'   [plotly::subplot()], which gets `shareX` and `...` (such as `shareY`, `margin` or `widths`), draw
-#'   the figure, and return it invisibly. It is a htmlwidget, for [plotly::layout()],
+#'   [plotly::subplot()], which gets `shareX` and `...` (such as `shareY`, `margin` or `widths`),
+#'   draw the figure, and return it invisibly. It is a htmlwidget, for [plotly::layout()],
 #'   [plotly::config()], `htmlwidgets::saveWidget()` and other functions of this kind; outside
 #'   interactive sessions no browser is opened.
 #' * `x[i, j]` are the panels in rows `i` and columns `j`, again an `innsight_plotly`.
@@ -15,10 +15,14 @@
 #'   make a ggplot by `as_plotly = FALSE`.
 #'
 #' The menus above a figure change the colours ("Colour scale": first the one of innsight), draw box
-#' plots as violins ("1D plot type") and heat maps as contours ("2D plot type"), or show the values of
-#' one data point as red lines on the box plots ("Data point"). Summaries of images have a slider for
-#' nine quantiles between minimum and maximum. The colours of a quantile are relative to its largest
-#' absolute value in all panels.
+#' plots as violins ("1D plot type") and heat maps as contours ("2D plot type"), or show the values
+#' of one data point as red lines on the box plots ("Data point"). Summaries of images have a slider
+#' for nine quantiles between minimum and maximum; the colours of a quantile are relative to its
+#' largest absolute value in all panels. Boxes are those of [graphics::boxplot()]. Hovering shows
+#' values with four significant digits, names, and for single data points the prediction, the sum of
+#' the values over all input layers and channels, and what it should add up to.
+#'
+#' Values that are missing or infinite are left out.
 #'
 #' @slot plots Matrix of plotly objects: data points in rows (a single row for [plot_global()]), in
 #'   columns the output nodes and, within these, the input layers.
@@ -37,6 +41,13 @@
 #' @param i,j Numbers of rows and columns, in any order; all if left out.
 #' @param ... For `print()` and `plot()`: arguments of [plotly::subplot()]. Otherwise not used.
 #' @param drop,e2,value Not used.
+#' @examplesIf rlang::is_installed("plotly")
+#' digits <- readRDS(system.file("extdata/digits.rds", package = "innsight"))
+#' lrp <- run_lrp(convert(digits$model), digits$images[1:5, , , , drop = FALSE])
+#' p <- plot(lrp, data_idx = 1:2, output_label = c("3", "8"), as_plotly = TRUE)
+#' p
+#' p[2, 1]
+#' plot_global(lrp, as_plotly = TRUE)
 #' @name innsight_plotly-class
 #' @aliases innsight_plotly
 #' @exportClass innsight_plotly
@@ -90,11 +101,17 @@ knit_print.innsight_plotly <- function(x, ...) {
   knitr::knit_print(plotly_figure(x), ...)
 }
 
-# All panels as one plotly object. The arguments are those of subplot(), which knows nothing of
+# All panels as one plotly object. `...` are arguments of subplot(), which knows nothing of
 # `scaleanchor` and of references to the domain of an axis: they get the final names before.
-plotly_figure <- function(x, shareX = TRUE, shareY = FALSE, titleX = TRUE, titleY = TRUE,
-                          margin = NULL, ...) {
-  places <- panel_places(x, shareX, shareY)
+plotly_figure <- function(x, ...) {
+  settings <- list(nrows = nrow(x), shareX = TRUE, shareY = FALSE, titleX = TRUE, titleY = TRUE)
+  settings <- utils::modifyList(settings, list(...))
+  margin <- rep_len(settings$margin %||% panel_margin(x), 4)
+  settings$margin <- margin
+  settings$widths <- settings$widths %||% equal_shares(ncol(x), margin[1], margin[2])
+  settings$heights <- settings$heights %||% equal_shares(nrow(x), margin[3], margin[4])
+  shared <- settings$shareX && !settings$shareY
+  places <- panel_places(x, settings$shareX, settings$shareY)
   with_bar <- utils::head(which(is_image_column(x)), 1)
   panels <- .mapply(function(column, row, ...) {
     panel <- x@plots[[row, column]]
@@ -104,17 +121,14 @@ plotly_figure <- function(x, shareX = TRUE, shareY = FALSE, titleX = TRUE, title
   figure <- if (length(panels) == 1) {
     panels[[1]]
   } else {
-    plotly::subplot(
-      panels, nrows = nrow(x@plots), shareX = shareX, shareY = shareY, titleX = titleX,
-      titleY = titleY, margin = margin %||% panel_margin(x), ...
-    )
+    do.call(plotly::subplot, c(list(panels), settings))
   }
-  layout <- if (shareX && !shareY) x@layout else figure_layout(x, shareX, shareY)
+  layout <- if (shared) x@layout else figure_layout(x, settings$shareX, settings$shareY)
   do.call(plotly::layout, c(list(figure), layout))
 }
 
-# Gives a panel what it has at its place: strips, and a title of the vertical axis in the first
-# column only.
+# Gives a panel what it has at its place: strips, and in the first column a title of the vertical
+# axis.
 arrange_panel <- function(panel, object, row, column, x, y) {
   at_place <- function(strips) {
     strips <- c(if (row == 1) strips$columns[[column]],
@@ -125,9 +139,11 @@ arrange_panel <- function(panel, object, row, column, x, y) {
       strip
     })
   }
+  # Where there are many rows, titles would run into each other.
+  titled <- column == 1 && (nrow(object) <= 2 || row == (nrow(object) + 1) %/% 2)
   axis <- c(
     if (is_image_column(object)[column]) list(scaleanchor = x),
-    if (column > 1) list(title = list(text = "")),
+    if (!titled) list(title = list(text = "")),
     if (column > 1 && has_equal_images(object)) list(showticklabels = FALSE, ticks = "")
   )
   plotly::layout(
@@ -146,6 +162,12 @@ is_image_column <- function(x) {
 has_equal_images <- function(x) {
   all(is_image_column(x)) && anyDuplicated(x@col_dims$col_idx) == 0 &&
     length(unique(x@col_dims$ranges)) == 1
+}
+
+# Shares of the figure for panels of one size: at its edges subplot() leaves nothing free.
+equal_shares <- function(n, before, after) {
+  inner <- (1 - (n - 1) * (before + after)) / n
+  if (inner <= 0) rep(1 / n, n) else inner + before * (seq_len(n) > 1) + after * (seq_len(n) < n)
 }
 
 # Shares of the figure left free on the four sides of a panel.

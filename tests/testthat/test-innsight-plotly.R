@@ -132,6 +132,20 @@ test_that("the whole figure has all traces, strips and menus", {
   expect_identical(which(bars), 2L)
 })
 
+test_that("panels have one size, unless widths or heights are given", {
+  plot <- plot(iris_lrp(), data_idx = 1:3, output_idx = 1:3, as_plotly = TRUE)
+  extent <- function(axis, ...) {
+    layout <- plotly::plotly_build(print(plot, ...))$x$layout
+    vapply(layout[grep(axis, names(layout))], \(axis) diff(axis$domain), 0)
+  }
+  expect_equal(extent("xaxis"), rep(extent("xaxis")[[1]], 3), ignore_attr = TRUE)
+  expect_equal(extent("yaxis"), rep(extent("yaxis")[[1]], 9), ignore_attr = TRUE)
+  expect_equal(extent("xaxis", margin = 0.1), rep(0.2, 3), ignore_attr = TRUE)
+  expect_equal(extent("xaxis", margin = 0, widths = c(0.2, 0.3, 0.5)), c(0.2, 0.3, 0.5),
+               ignore_attr = TRUE)
+  expect_equal(equal_shares(3, 0.1, 0.1), c(0.3, 0.4, 0.3))
+})
+
 test_that("box plots have the chosen data, and lines for single points", {
   lrp <- iris_lrp()
   plot <- plot_global(lrp, output_idx = 1:3, data_idx = 1:50, ref_data_idx = 102,
