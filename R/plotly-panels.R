@@ -100,7 +100,9 @@ plotly_points <- function(blocks, name, upright, call, strip_rows = TRUE, ...) {
 bar_trace <- function(block, value, scale, name, about) {
   tabular <- length(block$axes) == 1
   known <- is.finite(value)
-  plotly::plot_ly(
+  # Not in plot_ly(), for which `width` is that of the figure.
+  plotly::add_trace(
+    plotly::plot_ly(),
     type = "bar",
     x = position_names(block)[known],
     y = value[known],
@@ -200,7 +202,7 @@ image_axes <- function(panel, block, upright) {
   x <- category_axis(unique_names(block$axes[[3]]), "Image Width", ranges$x)
   y <- category_axis(unique_names(block$axes[[2]]), "Image Height", ranges$y)
   fixed <- list(
-    constrain = "domain", showgrid = FALSE, zeroline = FALSE, showline = TRUE, mirror = TRUE,
+    constrain = "domain", showgrid = FALSE, zeroline = FALSE, showline = TRUE, mirror = "all",
     linecolor = "#B3B3B3"
   )
   plotly::layout(

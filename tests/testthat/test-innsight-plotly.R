@@ -36,6 +36,7 @@ test_that("tabular results are bars, one panel per data point and node", {
   expect_identical(bars[[1]]$type, "bar")
   expect_identical(as.vector(bars[[1]]$x), names(iris)[1:4])
   expect_equal(as.vector(bars[[1]]$y), value)
+  expect_equal(unique(as.vector(bars[[1]]$width)), 0.8)
   expect_equal(unlist(bars[[1]]$marker$color), value / max(abs(value)))
   text <- bars[[1]]$hovertemplate[1]
   for (part in c("<b>Relevance: %{y:.4~g}</b>", "Feature: %{x}", "data_102", "Input_1",
@@ -330,6 +331,7 @@ test_that("a browser draws the plots, and their menus work", {
     const fill = () => bars.querySelector('.barlayer .point path').style.fill;
     const red = () => [...boxes.querySelectorAll('path.box')]
       .filter(box => box.style.stroke == 'rgb(255, 0, 0)').length;
+    report.size = [bars, boxes].map(plot => plot._fullLayout.width).join('|');
     report.bars = count(bars, '.barlayer .point');
     report.gaps = count(gaps, '.barlayer .point');
     report.strips = texts(bars, '.annotation-text');
@@ -361,6 +363,7 @@ test_that("a browser draws the plots, and their menus work", {
   seen <- browse(page)
   expect_identical(seen$errors, character())
   report <- as.list(seen$report)
+  expect_identical(report$size, "900|900")
   expect_identical(report$bars, "24")
   expect_identical(report$gaps, "2")
   expect_identical(report$strips, "setosa|versicolor|virginica|data_1|data_102|Colour scale")
