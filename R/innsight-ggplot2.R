@@ -1,14 +1,15 @@
 # Pictures made of ggplots: one faceted plot, or a matrix of plots.
 
-# A picture is a grob, too: what puts grobs on a page (ggsave, gridExtra, patchwork, cowplot) takes it.
+# A picture is a grob, too: what puts grobs on a page takes it (ggsave, gridExtra, patchwork,
+# cowplot).
 methods::setOldClass(c("gTree", "grob", "gDesc"))
 
 #' Pictures of results
 #'
-#' `plot()` and [plot_global()] return objects of class `innsight_ggplot2`. Where one input layer and
-#' one output layer are drawn, the object behaves as the ggplot with panels that it holds: one row per
-#' data point, one column per output node. For several layers it is a matrix of ggplots, drawn
-#' together under headings for the output nodes.
+#' `plot()` and [plot_global()] return objects of class `innsight_ggplot2`. Where one input layer
+#' and one output layer are drawn, the object behaves as the ggplot with panels that it holds: one
+#' row per data point, one column per output node. For several layers it is a matrix of ggplots,
+#' drawn together under headings for the output nodes.
 #'
 #' @slot grobs The ggplots: a list with dimensions, 1 x 1 for a single plot.
 #' @slot multiplot Is it a matrix of plots?
@@ -112,8 +113,8 @@ as_picture <- function(blocks, draw, by_data, prepare = identity, boxplot = FALS
   )
 }
 
-# Labels that are the same in a whole row or column are shown once: at the picture's edges, the title
-# of the y axis also where the kind of plot changes.
+# Labels that are the same in a whole row or column are shown once: at the picture's edges, the
+# title of the y axis also where the kind of plot changes.
 outer_sides <- function(grobs) {
   size <- dim(grobs)
   row <- matrix(seq_len(size[1]), size[1], size[2])

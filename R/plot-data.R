@@ -146,6 +146,7 @@ block_cell <- function(block, row, node) {
   for (name in c("value", "pred", "goal", "sum", "total", "scale")) {
     block[[name]] <- subset_array(block[[name]], row, node)
   }
+  block$bands <- lapply(block$bands, subset_array, row, node)
   if (!is.null(block$shown)) {
     block$shown <- slice_rows(block$shown, row)
   }
@@ -155,7 +156,7 @@ block_cell <- function(block, row, node) {
 }
 
 # The columns of get_result(type = "data.frame") and those only plots need: `fill`, the positions
-# along the axes, and the data where they are drawn, too.
+# along the axes, and the data or quantiles where they are drawn, too.
 plot_columns <- function(block) {
   columns <- block_columns(block)
   d <- dim(block$value)
@@ -166,5 +167,5 @@ plot_columns <- function(block) {
   if (!is.null(block$shown)) {
     columns$shown <- rep_len(as.vector(block$shown), prod(d))
   }
-  list2DF(columns)
+  list2DF(c(columns, lapply(block$bands, as.vector)))
 }

@@ -98,23 +98,27 @@ plot_global.InterpretingMethod <- function(x, output_idx = NULL, output_label = 
   if (view == "beeswarm") {
     blocks <- add_input(blocks, x)
   }
+  of_points <- seq_along(points)
   blocks <- lapply(blocks, function(block) {
-    of_points <- seq_along(points)
     if (length(dim(block$value)) == 5) {
-      summarise_block(block, of_points, column_medians, "median")
+      summarise_block(block, of_points, \(x) column_quantiles(x, 0.5), "median")
     } else if (view == "importance") {
-      summarise_block(block, of_points, \(x) colMeans(x, na.rm = TRUE), "mean")
+      summarise_block(block, of_points, \(x) rbind(colMeans(x, na.rm = TRUE)), "mean")
+    } else if (is_dense(block)) {
+      band_block(block, of_points, match(ref_data_idx, rows))
     } else {
       c(block, list(scale = cell_maxima(block$value)))
     }
   })
   draw_summary <- function(block, frame, layout) {
     if (frame$input_dimension[1] == 3) {
-      legend <- if (layout$single) legend_signs(frame$fill) else legend_values(frame$fill, block$scale[1])
+      legend <- legend_of(block, frame, layout)
       return(heatmap(frame, paste0(name, "\n (median)"), legend, upright, 0))
     }
     title <- axis_title(block)
-    if (view == "boxplot") {
+    if (length(block$bands) > 0) {
+      bands(frame, name, title, layout$n_columns)
+    } else if (view == "boxplot") {
       boxes(frame, name, title, layout$n_columns)
     } else if (view == "beeswarm") {
       swarm(frame, name, title)
@@ -123,7 +127,7 @@ plot_global.InterpretingMethod <- function(x, output_idx = NULL, output_label = 
       if (length(dim(block$value)) == 3) {
         importance_bars(frame, mean_name, title)
       } else {
-        bars(frame, mean_name, title, layout$n_columns, 0)
+        importance_area(frame, mean_name, title, layout$n_columns)
       }
     }
   }
@@ -197,16 +201,37 @@ check_view <- function(view, x, as_plotly, call) {
   }
 }
 
-# A block with one row instead of the rows `of_points`; all its panels have one scale.
-summarise_block <- function(block, of_points, summarise, label) {
+# A block with the rows that `summarise` makes of the data points `of_points` (points x cells),
+# named `labels`; all its panels have one scale.
+summarise_block <- function(block, of_points, summarise, labels) {
   d <- dim(block$value)
   n <- length(d)
   value <- subset_array(block$value, of_points, seq_len(d[n]))
-  block$value <- array(summarise(matrix(value, length(of_points))), c(1, d[-1]))
-  block$rows <- label
-  block[c("pred", "goal", "sum", "total")] <- list(matrix(NA_real_, 1, d[n]))
-  block$scale <- matrix(max(cell_maxima(block$value)), 1, d[n])
+  block$value <- array(summarise(matrix(value, length(of_points))), c(length(labels), d[-1]))
+  block$rows <- labels
+  none <- matrix(NA_real_, length(labels), d[n])
+  block[c("pred", "goal", "sum", "total")] <- list(none)
+  block$scale <- replace(none, TRUE, max(cell_maxima(block$value)))
   block
+}
+
+# Signals so long that boxes would merge.
+is_dense <- function(block) length(dim(block$value)) == 4 && dim(block$value)[3] > 200
+
+# Medians, and the quantiles around them as `bands`; then the data point `reference`, if any.
+band_block <- function(block, of_points, reference) {
+  nodes <- seq_along(block$nodes)
+  quantiles <- function(x) column_quantiles(x, c(0.5, 0.05, 0.25, 0.75, 0.95))
+  all <- summarise_block(block, of_points, quantiles, c("median", "q05", "q25", "q75", "q95"))
+  shown <- c(1, rep(NA, length(reference)))
+  new <- block_cell(all, shown, nodes)
+  new$bands <- lapply(2:5, \(k) subset_array(all$value, k * shown, nodes))
+  names(new$bands) <- all$rows[-1]
+  new$rows <- c("median", block$rows[reference])
+  if (length(reference) > 0) {
+    new$value[2, , , ] <- subset_array(block$value, reference, nodes)
+  }
+  new
 }
 
 # Where a value lies between the 5 % and the 95 % quantile of its feature.
@@ -222,11 +247,16 @@ with_input_level <- function(frame) {
   frame
 }
 
-column_medians <- function(x) {
+# One row per probability.
+column_quantiles <- function(x, probs) {
   if (anyNA(x)) {
-    return(apply(x, 2, stats::median, na.rm = TRUE))
+    q <- apply(x, 2, stats::quantile, probs = probs, names = FALSE, na.rm = TRUE)
+    return(matrix(q, length(probs)))
   }
-  n <- nrow(x)
+  # All columns are sorted at once.
   x[] <- x[order(col(x), x)]
-  (x[(n + 1) %/% 2, ] + x[n %/% 2 + 1, ]) / 2
+  at <- 1 + (nrow(x) - 1) * probs
+  below <- floor(at)
+  above <- pmin(below + 1, nrow(x))
+  x[below, , drop = FALSE] * (1 - (at - below)) + x[above, , drop = FALSE] * (at - below)
 }

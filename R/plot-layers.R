@@ -6,14 +6,20 @@
 
 # Bars of `value`.
 bars <- function(frame, name, title, n_panels, n_boxes) {
-  tabular <- frame$input_dimension[1] == 1
-  ggplot2::ggplot(frame, position_aes(frame)) +
+  shape <- if (frame$input_dimension[1] == 1) {
     ggplot2::geom_col(
       ggplot2::aes(fill = .data$fill),
-      width = if (tabular) 0.8 else 1,
-      colour = if (tabular) "grey50" else NA,
-      linewidth = 0.2
-    ) +
+      width = 0.8, colour = "grey50", linewidth = 0.2
+    )
+  } else {
+    # Bars without gaps, as rectangles: geom_col() takes seconds for thousands of positions.
+    ggplot2::geom_rect(ggplot2::aes(
+      xmin = .data$position - 0.5, xmax = .data$position + 0.5,
+      ymin = pmin(.data$value, 0), ymax = pmax(.data$value, 0), fill = .data$fill
+    ))
+  }
+  ggplot2::ggplot(frame, position_aes(frame)) +
+    shape +
     ggplot2::geom_hline(yintercept = 0, linewidth = 0.3) +
     scale_relevance("fill", c(-1, 1), guide = "none") +
     scale_position(frame, n_panels) +
@@ -115,6 +121,38 @@ boxes <- function(frame, name, title, n_panels) {
     ggplot2::labs(x = title, y = name)
 }
 
+# What many boxes beside each other come to: the median within the quartiles within 5 % and 95 %.
+bands <- function(frame, name, title, n_panels) {
+  band <- function(lower, upper, fill) {
+    ggplot2::geom_ribbon(
+      ggplot2::aes(ymin = .data[[lower]], ymax = .data[[upper]]),
+      data = \(frame) frame[frame$boxplot_data, ],
+      fill = fill
+    )
+  }
+  line <- function(which, colour) {
+    ggplot2::geom_line(data = \(frame) frame[frame[[which]], ], colour = colour, linewidth = 0.3)
+  }
+  ggplot2::ggplot(frame, ggplot2::aes(x = .data$position, y = .data$value)) +
+    band("q05", "q95", "grey78") +
+    band("q25", "q75", "grey60") +
+    ggplot2::geom_hline(yintercept = 0, linewidth = 0.3) +
+    line("boxplot_data", "black") +
+    (if (any(frame$reference)) line("reference", "red")) +
+    scale_position(frame, n_panels) +
+    scale_value() +
+    ggplot2::labs(x = title, y = name)
+}
+
+# Mean values over the positions of a signal.
+importance_area <- function(frame, name, title, n_panels) {
+  ggplot2::ggplot(frame, ggplot2::aes(x = .data$position, y = .data$value)) +
+    ggplot2::geom_area(fill = "grey35") +
+    scale_position(frame, n_panels) +
+    scale_value() +
+    ggplot2::labs(x = title, y = name)
+}
+
 # Mean values as bars, the first feature at the top.
 importance_bars <- function(frame, name, title) {
   ggplot2::ggplot(frame, ggplot2::aes(x = .data$value, y = .data$feature)) +
@@ -154,24 +192,28 @@ scale_relevance <- function(aesthetic, limits, ...) {
   scale(colours = relevance_colours(41, quote(plot()))[inside], limits = limits, ...)
 }
 
-# What the colours mean. Panels with scales of their own have signs only in common; a single panel
-# has values.
-legend_signs <- function(fill) {
+# What the colours mean. The panels of one plot have scales of their own and only signs in common;
+# a plot of one panel has values.
+legend_of <- function(block, frame, layout) {
+  breaks <- sign_breaks(frame$fill)
+  labels <- if (layout$single) {
+    c("<0", "0", ">0")[breaks + 2]
+  } else {
+    format(signif(breaks * block$scale[1], 2), trim = TRUE)
+  }
+  list(breaks = breaks, labels = labels)
+}
+
+sign_breaks <- function(fill) {
   from <- if (any(fill < 0, na.rm = TRUE)) -1 else 0
   to <- if (any(fill > 0, na.rm = TRUE) || from == 0) 1 else 0
-  breaks <- unique(c(from, 0, to))
-  list(breaks = breaks, labels = c("<0", "0", ">0")[breaks + 2])
+  unique(c(from, 0, to))
 }
 
-legend_values <- function(fill, scale) {
-  breaks <- legend_signs(fill)$breaks
-  list(breaks = breaks, labels = format(signif(breaks * scale, 2), trim = TRUE))
-}
-
-# How much of a panel to leave free for the info box above what it shows: the more, the smaller the
-# panels are.
-room_above <- function(n_boxes, otherwise) {
-  room <- if (n_boxes > 0) min(0.08 + 0.13 * n_boxes, 0.75) else otherwise
+# Room for the info box above what a panel shows, as a share of that: the more panels, the smaller
+# they are.
+room_above <- function(n_panels, otherwise) {
+  room <- if (n_panels > 0) min(0.05 + 0.1 * n_panels, 0.6) else otherwise
   ggplot2::expansion(mult = c(otherwise, room))
 }
 
@@ -186,7 +228,14 @@ value_labels <- function(x) {
     return(ifelse(x %in% c(0, NA), as.character(x), formatC(x, format = "e", digits = 1)))
   }
   digits <- if (size < 10) 3 else if (size < 100) 2 else 1
-  ifelse(is.na(x), NA_character_, formatC(x, format = "f", digits = digits))
+  # Close values need more digits to differ.
+  repeat {
+    labels <- ifelse(is.na(x), NA_character_, formatC(x, format = "f", digits = digits))
+    if (!anyDuplicated(labels[!is.na(x)]) || digits >= 8) {
+      return(labels)
+    }
+    digits <- digits + 1
+  }
 }
 
 # Features by name, positions of a signal by number.
@@ -212,11 +261,15 @@ scale_position <- function(frame, n_panels, expand = ggplot2::expansion(0)) {
   labels <- as.character(frame$feature[match(seq_len(max(frame$position)), frame$position)])
   named <- !identical(labels, paste0("L", seq_along(labels)))
   few <- named && length(labels) <= 40
-  ggplot2::scale_x_continuous(
-    breaks = if (few) seq_along(labels) else whole_breaks,
-    labels = if (named) \(at) labels[at] else ggplot2::waiver(),
-    guide = if (few) axis_guide(labels, n_panels) else ggplot2::waiver(),
-    expand = expand
+  list(
+    ggplot2::scale_x_continuous(
+      breaks = if (few) seq_along(labels) else whole_breaks,
+      labels = if (named) \(at) labels[at] else ggplot2::waiver(),
+      guide = if (few) axis_guide(labels, n_panels) else ggplot2::waiver(),
+      expand = expand
+    ),
+    # The labels of the last and the first position would meet between panels.
+    ggplot2::theme(panel.spacing.x = ggplot2::unit(1.2, "lines"))
   )
 }
 

@@ -12,26 +12,26 @@
 #' @param output_label The labels of the nodes, as an alternative to `output_idx`.
 #' @param aggr_channels How the channels of signals and images are combined: `"sum"`, `"mean"`,
 #'   `"norm"` (Euclidean) or a function from a vector to a number.
-#' @param as_plotly Make an interactive picture of class [innsight_plotly-class]? This needs the package
-#'   plotly; `show_preds`, `overlay` and `alpha` have no effect then.
+#' @param as_plotly Make an interactive picture of class [innsight_plotly-class]? This needs the
+#'   package plotly; `show_preds`, `overlay` and `alpha` have no effect then.
 #' @param same_scale For models with several input layers: measure the colours by the largest value
 #'   over all input layers instead of by that of each one?
 #' @param show_preds Show the prediction, the sum of the values over all input layers and channels,
 #'   and what it should add up to?
 #' @param overlay Draw the input, too: images in grey under the values, signals as lines in the
 #'   colours of the values? Tabular inputs have nothing to lie under.
-#' @param alpha Only with `overlay = TRUE`, for images: the opacity of the largest value, from 0 (only
-#'   the image) to 1. Smaller values are more transparent.
-#' @param clip The quantile of the absolute values of a panel that has the full colour, in (0, 1]. By
-#'   default the largest value has it. With 0.995, a few outliers no longer leave an image pale.
+#' @param alpha Only with `overlay = TRUE`, for images: the opacity of the largest value, from 0
+#'   (only the image) to 1. Smaller values are more transparent.
+#' @param clip The quantile of the absolute values of a panel that has the full colour, in (0, 1].
+#'   By default the largest value has it. With 0.995, a few outliers no longer leave an image pale.
 #' @param max_features For tabular inputs: draw only so many features, those with the largest mean
 #'   absolute values over all panels. `NULL` draws all.
 #' @param feature_order The order of tabular features: that of the `"input"`, or by `"importance"`
 #'   (mean absolute value over all panels).
 #' @param ... Not used.
 #'
-#' @return An object of class [innsight_ggplot2-class]: a ggplot with panels, to which anything can be
-#'   added, or for several input or output layers a matrix of ggplots that are drawn and changed
+#' @return An object of class [innsight_ggplot2-class]: a ggplot with panels, to which anything can
+#'   be added, or for several input or output layers a matrix of ggplots that are drawn and changed
 #'   together. `x[i, j]` is a part of it. With `as_plotly = TRUE` an [innsight_plotly-class].
 #'
 #'   The plot's data has the columns of `get_result(type = "data.frame")` and `fill`, the value that
@@ -109,15 +109,13 @@ plot_points <- function(x, data_idx = 1, output_idx = NULL, output_label = NULL,
     blocks <- lapply(add_input(blocks, x, \(block) length(dim(block$value)) > 3), as_backdrop)
   }
   draw_point <- function(block, frame, layout) {
-    legend <- if (layout$single) {
-      legend_signs(frame$fill)
-    } else {
-      legend_values(frame$fill, block$scale[1])
-    }
+    legend <- legend_of(block, frame, layout)
     n_boxes <- if (show_preds && layout$first_input) layout$n_rows else 0
     image <- frame$input_dimension[1] == 3
     plot <- if (image) {
-      heatmap(frame, name, legend, upright, max(n_boxes, layout$n_columns * (n_boxes > 0)), alpha)
+      # Images are squares, so that columns make them smaller, too.
+      n_boxes <- if (n_boxes > 0) max(n_boxes, layout$n_columns / 2) else 0
+      heatmap(frame, name, legend, upright, n_boxes, alpha)
     } else if (is.null(frame$shown)) {
       bars(frame, name, axis_title(block), layout$n_columns, n_boxes)
     } else {
@@ -165,8 +163,8 @@ check_features <- function(max_features, feature_order, call) {
   check_choice(feature_order, c("input", "importance"), call = call)
 }
 
-# The input as it is drawn: pictures as grey levels from 0 to 1; signals with all their channels, for
-# which the values are repeated.
+# The input as it is drawn: pictures as grey levels from 0 to 1; signals with all their channels,
+# for which the values are repeated.
 as_backdrop <- function(block) {
   shown <- block$shown
   d <- dim(shown)
