@@ -144,7 +144,7 @@ arrange_panel <- function(panel, object, row, column, x, y) {
   axis <- c(
     if (is_image_column(object)[column]) list(scaleanchor = x),
     if (!titled) list(title = list(text = "")),
-    if (column > 1 && has_equal_images(object)) list(showticklabels = FALSE, ticks = "")
+    if (column > 1 && has_equal_images(object)) list(showticklabels = FALSE)
   )
   plotly::layout(
     panel,

@@ -203,7 +203,7 @@ image_axes <- function(panel, block, upright) {
   y <- category_axis(unique_names(block$axes[[2]]), "Image Height", ranges$y)
   fixed <- list(
     constrain = "domain", showgrid = FALSE, zeroline = FALSE, showline = TRUE, mirror = "all",
-    linecolor = "#B3B3B3"
+    linecolor = "#B3B3B3", ticks = ""
   )
   plotly::layout(
     panel,
@@ -234,7 +234,8 @@ category_axis <- function(names, title, range = whole_range(length(names))) {
 block_signs <- function(blocks) {
   images <- Filter(\(block) length(dim(block$value)) == 5, blocks)
   values <- unlist(lapply(images, \(block) range(0, block$value[is.finite(block$value)])))
-  range(legend_signs(values)$breaks)
+  from <- if (any(values < 0)) -1 else 0
+  c(from, if (any(values > 0) || from == 0) 1 else 0)
 }
 
 # The colours between two signs as plotly has them: pairs of a position in [0, 1] and a colour.
