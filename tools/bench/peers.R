@@ -2,8 +2,8 @@
 # zennit, in one process and in turn; medians in milliseconds and ratios, as a table in Markdown.
 #   NETWORKS   such as a,b,c (see peers.py); default: all
 # Needs reticulate and, in the Python that RETICULATE_PYTHON names, what peers.py needs. The method
-# objects of this package are timed from `new()` to `result`; all outputs are explained at once, where
-# the peers go through them one by one.
+# objects of this package are timed from `new()` to `result`; all outputs are explained at once,
+# where the peers go through them one by one.
 library(innsight)
 
 arguments <- commandArgs(trailingOnly = TRUE)
@@ -52,8 +52,9 @@ read_network <- function(name) {
 seconds <- function(expression) system.time(expression)[["elapsed"]]
 cell <- function(x) formatC(1000 * x, format = "f", digits = if (x < 0.01) 2 else 0)
 
-cat("| network | outputs | method | ours | captum | zennit | faster peer / ours | ours / forward |\n")
-cat("|---|---|---|---|---|---|---|---|\n")
+columns <- c("network", "outputs", "method", "ours", "captum", "zennit", "faster peer / ours",
+             "ours / forward")
+cat("|", paste(columns, collapse = " | "), "|\n", strrep("|---", length(columns)), "|\n", sep = "")
 ratios <- c()
 for (name in names) {
   network <- read_network(name)
