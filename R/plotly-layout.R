@@ -17,7 +17,7 @@ column_strips <- function(labels, n_columns) {
         fillcolor = "#D9D9D9", line = list(width = 0)
       ),
       text = strip_text(
-        labels[k], max(6, 72 %/% n_columns), xref = "x domain", yref = "y domain", x = 0.5, y = 1,
+        labels[k], max(6, 80 %/% n_columns), xref = "x domain", yref = "y domain", x = 0.5, y = 1,
         xanchor = "center", yanchor = "middle", yshift = from + strip_size / 2 - 1
       )
     )
