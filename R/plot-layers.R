@@ -123,22 +123,19 @@ boxes <- function(frame, name, title, n_panels) {
 
 # What many boxes beside each other come to: the median within the quartiles within 5 % and 95 %.
 bands <- function(frame, name, title, n_panels) {
+  medians <- \(frame) frame[frame$data == "data_median", ]
   band <- function(lower, upper, fill) {
     ggplot2::geom_ribbon(
-      ggplot2::aes(ymin = .data[[lower]], ymax = .data[[upper]]),
-      data = \(frame) frame[frame$boxplot_data, ],
-      fill = fill
+      ggplot2::aes(ymin = .data[[lower]], ymax = .data[[upper]]), data = medians, fill = fill
     )
   }
-  line <- function(which, colour) {
-    ggplot2::geom_line(data = \(frame) frame[frame[[which]], ], colour = colour, linewidth = 0.3)
-  }
+  line <- \(rows, colour) ggplot2::geom_line(data = rows, colour = colour, linewidth = 0.3)
   ggplot2::ggplot(frame, ggplot2::aes(x = .data$position, y = .data$value)) +
     band("q05", "q95", "grey78") +
     band("q25", "q75", "grey60") +
     ggplot2::geom_hline(yintercept = 0, linewidth = 0.3) +
-    line("boxplot_data", "black") +
-    (if (any(frame$reference)) line("reference", "red")) +
+    line(medians, "black") +
+    (if (any(frame$reference)) line(\(frame) frame[frame$reference, ], "red")) +
     scale_position(frame, n_panels) +
     scale_value() +
     ggplot2::labs(x = title, y = name)
