@@ -210,7 +210,7 @@ sign_breaks <- function(fill) {
 # Room for the info box above what a panel shows, as a share of that: the more panels, the smaller
 # they are.
 room_above <- function(n_panels, otherwise) {
-  room <- if (n_panels > 0) min(0.05 + 0.1 * n_panels, 0.6) else otherwise
+  room <- if (n_panels > 0) min(0.1 + 0.1 * n_panels, 0.6) else otherwise
   ggplot2::expansion(mult = c(otherwise, room))
 }
 
@@ -277,7 +277,7 @@ axis_guide <- function(labels, n_panels) {
 # Labels that would not fit beside each other are turned. A plot is some 90 characters wide.
 label_angle <- function(labels, n_panels) {
   room <- 90 / n_panels
-  if (sum(nchar(labels) + 2) <= room) 0 else if (length(labels) * 4 <= room) 45 else 90
+  if (sum(nchar(labels) + 3) <= room) 0 else if (length(labels) * 4 <= room) 45 else 90
 }
 
 # Positions count from 1, so 0 is moved there unless it would be too close to the next label.
