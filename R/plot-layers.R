@@ -214,25 +214,16 @@ room_above <- function(n_panels, otherwise) {
   ggplot2::expansion(mult = c(otherwise, room))
 }
 
-# The values of bars, signals and boxes; texts of about one width, so that panels line up.
+# The values of bars, signals and boxes.
 scale_value <- function(expand = ggplot2::waiver()) {
   ggplot2::scale_y_continuous(labels = value_labels, expand = expand)
 }
 
+# As many digits as all labels need; powers of ten where that would be many.
 value_labels <- function(x) {
   size <- max(0, abs(x), na.rm = TRUE)
-  if (size != 0 && (size < 1e-3 || size >= 1e3)) {
-    return(ifelse(x %in% c(0, NA), as.character(x), formatC(x, format = "e", digits = 1)))
-  }
-  digits <- if (size < 10) 3 else if (size < 100) 2 else 1
-  # Close values need more digits to differ.
-  repeat {
-    labels <- ifelse(is.na(x), NA_character_, formatC(x, format = "f", digits = digits))
-    if (!anyDuplicated(labels[!is.na(x)]) || digits >= 8) {
-      return(labels)
-    }
-    digits <- digits + 1
-  }
+  few <- size == 0 || (size >= 1e-3 && size < 1e4)
+  ifelse(is.na(x), NA_character_, format(zapsmall(x), trim = TRUE, scientific = !few))
 }
 
 # Features by name, positions of a signal by number.
