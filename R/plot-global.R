@@ -113,7 +113,7 @@ plot_global.InterpretingMethod <- function(x, output_idx = NULL, output_label = 
   draw_summary <- function(block, frame, layout) {
     if (frame$input_dimension[1] == 3) {
       legend <- legend_of(block, frame, layout)
-      return(heatmap(frame, paste0(name, "\n (median)"), legend, upright, 0))
+      return(heatmap(frame, paste0(name, "\n(median)"), legend, upright, 0))
     }
     title <- axis_title(block)
     if (length(block$bands) > 0) {
