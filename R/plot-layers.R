@@ -154,7 +154,9 @@ importance_area <- function(frame, name, title, n_panels) {
 importance_bars <- function(frame, name, title) {
   ggplot2::ggplot(frame, ggplot2::aes(x = .data$value, y = .data$feature)) +
     ggplot2::geom_col(fill = "grey35", width = 0.8) +
-    ggplot2::scale_x_continuous(n.breaks = 4) +
+    ggplot2::scale_x_continuous(
+      labels = value_labels, guide = ggplot2::guide_axis(check.overlap = TRUE)
+    ) +
     ggplot2::scale_y_discrete(limits = rev) +
     ggplot2::labs(x = name, y = title)
 }
