@@ -225,7 +225,9 @@ scale_value <- function(expand = ggplot2::waiver()) {
 value_labels <- function(x) {
   size <- max(0, abs(x), na.rm = TRUE)
   few <- size == 0 || (size >= 1e-3 && size < 1e4)
-  ifelse(is.na(x), NA_character_, format(zapsmall(x), trim = TRUE, scientific = !few))
+  labels <- format(zapsmall(x), trim = TRUE, scientific = !few)
+  labels[!few & x %in% 0] <- "0"
+  ifelse(is.na(x), NA_character_, labels)
 }
 
 # Features by name, positions of a signal by number.
