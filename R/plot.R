@@ -110,7 +110,8 @@ plot_points <- function(x, data_idx = 1, output_idx = NULL, output_label = NULL,
   }
   draw_point <- function(block, frame, layout) {
     legend <- legend_of(block, frame, layout)
-    n_boxes <- if (show_preds && layout$first_input) layout$n_rows else 0
+    # Several plots have less room each, because of their headings.
+    n_boxes <- if (show_preds && layout$first_input) layout$n_rows + !layout$single else 0
     image <- frame$input_dimension[1] == 3
     plot <- if (image) {
       # Images are squares, so that columns make them smaller, too.
