@@ -158,7 +158,9 @@ picture_gtable <- function(x, ...) {
   cells <- lapply(seq_along(x@grobs), function(k) {
     ggplot2::ggplotGrob(x@grobs[[k]] + hidden_labels(lapply(x@labelled, `[[`, k)))
   })
-  cells <- same_widths(matrix(cells, size[1], size[2]))
+  cells <- matrix(cells, size[1], size[2])
+  cells <- same_margins(cells, "widths", col(cells))
+  cells <- same_margins(cells, "heights", row(cells))
   strips <- lapply(x@output_strips$labels$output_node, strip_grob, x@output_strips$theme)
   spans <- rep(seq_along(strips), unlist(x@col_dims))
   arguments <- list(...)
@@ -185,15 +187,16 @@ hidden_labels <- function(shown) {
   do.call(ggplot2::theme, stats::setNames(rep(list(nothing), length(hidden)), hidden))
 }
 
-# Panels of a column line up if what stands left and right of them is equally wide.
-same_widths <- function(cells) {
-  n_widths <- vapply(cells, \(cell) length(cell$widths), 0L)
-  for (column in seq_len(ncol(cells))) {
-    of_column <- (column - 1) * nrow(cells) + seq_len(nrow(cells))
-    if (length(unique(n_widths[of_column])) == 1) {
-      widths <- do.call(grid::unit.pmax, lapply(cells[of_column], `[[`, "widths"))
-      cells[of_column] <- lapply(cells[of_column], function(cell) {
-        cell$widths <- widths
+# Panels of a column (a row) line up if what stands beside (above and below) them is equally large.
+# The panels themselves, with units that share what is left, keep their proportions.
+same_margins <- function(cells, extent, groups) {
+  for (group in split(seq_along(cells), groups)) {
+    units <- lapply(cells[group], `[[`, extent)
+    if (length(unique(lengths(units))) == 1) {
+      largest <- do.call(grid::unit.pmax, units)
+      cells[group] <- lapply(cells[group], function(cell) {
+        fixed <- grid::unitType(cell[[extent]]) != "null"
+        cell[[extent]][fixed] <- largest[fixed]
         cell
       })
     }

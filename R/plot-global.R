@@ -85,6 +85,9 @@ plot_global.InterpretingMethod <- function(x, output_idx = NULL, output_label = 
   rows <- union(points, c(ref_data_idx, if (!is.null(individual_data_idx)) individual))
   blocks <- result_blocks(x, call, rows, nodes, \(value) preprocess(value, preprocess_FUN, call))
   blocks <- lapply(blocks, aggregate_channels, aggr_channels, call)
+  if (view == "beeswarm") {
+    blocks <- add_input(blocks, x)
+  }
   blocks <- choose_features(blocks, max_features, feature_order)
   name <- value_name(x)
   upright <- option_image_origin(call) == "top"
@@ -94,9 +97,6 @@ plot_global.InterpretingMethod <- function(x, output_idx = NULL, output_label = 
       blocks, name, upright, points = match(points, rows), individual = match(individual, rows),
       reference = match(ref_data_idx, rows), call = call
     ))
-  }
-  if (view == "beeswarm") {
-    blocks <- add_input(blocks, x)
   }
   of_points <- seq_along(points)
   blocks <- lapply(blocks, function(block) {
@@ -113,7 +113,7 @@ plot_global.InterpretingMethod <- function(x, output_idx = NULL, output_label = 
   draw_summary <- function(block, frame, layout) {
     if (frame$input_dimension[1] == 3) {
       legend <- legend_of(block, frame, layout)
-      return(heatmap(frame, paste0(name, "\n (median)"), legend, upright, 0))
+      return(heatmap(frame, paste0(name, "\n(median)"), legend, upright, 0))
     }
     title <- axis_title(block)
     if (length(block$bands) > 0) {

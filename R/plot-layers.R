@@ -126,22 +126,19 @@ boxes <- function(frame, name, title, n_panels) {
 
 # What many boxes beside each other come to: the median within the quartiles within 5 % and 95 %.
 bands <- function(frame, name, title, n_panels) {
+  medians <- \(frame) frame[frame$data == "data_median", ]
   band <- function(lower, upper, fill) {
     ggplot2::geom_ribbon(
-      ggplot2::aes(ymin = .data[[lower]], ymax = .data[[upper]]),
-      data = \(frame) frame[frame$boxplot_data, ],
-      fill = fill
+      ggplot2::aes(ymin = .data[[lower]], ymax = .data[[upper]]), data = medians, fill = fill
     )
   }
-  line <- function(which, colour) {
-    ggplot2::geom_line(data = \(frame) frame[frame[[which]], ], colour = colour, linewidth = 0.3)
-  }
+  line <- \(rows, colour) ggplot2::geom_line(data = rows, colour = colour, linewidth = 0.3)
   ggplot2::ggplot(frame, ggplot2::aes(x = .data$position, y = .data$value)) +
     band("q05", "q95", "grey78") +
     band("q25", "q75", "grey60") +
     ggplot2::geom_hline(yintercept = 0, linewidth = 0.3) +
-    line("boxplot_data", "black") +
-    (if (any(frame$reference)) line("reference", "red")) +
+    line(medians, "black") +
+    (if (any(frame$reference)) line(\(frame) frame[frame$reference, ], "red")) +
     scale_position(frame, n_panels) +
     scale_value() +
     ggplot2::labs(x = title, y = name)
@@ -160,7 +157,9 @@ importance_area <- function(frame, name, title, n_panels) {
 importance_bars <- function(frame, name, title) {
   ggplot2::ggplot(frame, ggplot2::aes(x = .data$value, y = .data$feature)) +
     ggplot2::geom_col(fill = "grey35", width = 0.8) +
-    ggplot2::scale_x_continuous(n.breaks = 4) +
+    ggplot2::scale_x_continuous(
+      labels = value_labels, guide = ggplot2::guide_axis(check.overlap = TRUE)
+    ) +
     ggplot2::scale_y_discrete(limits = rev) +
     ggplot2::labs(x = name, y = title)
 }
@@ -216,29 +215,22 @@ sign_breaks <- function(fill) {
 # Room for the info box above what a panel shows, as a share of that: the more panels, the smaller
 # they are.
 room_above <- function(n_panels, otherwise) {
-  room <- if (n_panels > 0) min(0.05 + 0.1 * n_panels, 0.6) else otherwise
+  room <- if (n_panels > 0) min(0.1 + 0.1 * n_panels, 0.6) else otherwise
   ggplot2::expansion(mult = c(otherwise, room))
 }
 
-# The values of bars, signals and boxes; texts of about one width, so that panels line up.
+# The values of bars, signals and boxes.
 scale_value <- function(expand = ggplot2::waiver()) {
   ggplot2::scale_y_continuous(labels = value_labels, expand = expand)
 }
 
+# As many digits as all labels need; powers of ten where that would be many.
 value_labels <- function(x) {
   size <- max(0, abs(x), na.rm = TRUE)
-  if (size != 0 && (size < 1e-3 || size >= 1e3)) {
-    return(ifelse(x %in% c(0, NA), as.character(x), formatC(x, format = "e", digits = 1)))
-  }
-  digits <- if (size < 10) 3 else if (size < 100) 2 else 1
-  # Close values need more digits to differ.
-  repeat {
-    labels <- ifelse(is.na(x), NA_character_, formatC(x, format = "f", digits = digits))
-    if (!anyDuplicated(labels[!is.na(x)]) || digits >= 8) {
-      return(labels)
-    }
-    digits <- digits + 1
-  }
+  few <- size == 0 || (size >= 1e-3 && size < 1e4)
+  labels <- format(zapsmall(x), trim = TRUE, scientific = !few)
+  labels[!few & x %in% 0] <- "0"
+  ifelse(is.na(x), NA_character_, labels)
 }
 
 # Features by name, positions of a signal by number.
@@ -284,7 +276,7 @@ axis_guide <- function(labels, n_panels) {
 # Labels that would not fit beside each other are turned. A plot is some 90 characters wide.
 label_angle <- function(labels, n_panels) {
   room <- 90 / n_panels
-  if (sum(nchar(labels) + 2) <= room) 0 else if (length(labels) * 4 <= room) 45 else 90
+  if (sum(nchar(labels) + 3) <= room) 0 else if (length(labels) * 4 <= room) 45 else 90
 }
 
 # Positions count from 1, so 0 is moved there unless it would be too close to the next label.
