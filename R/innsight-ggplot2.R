@@ -150,6 +150,14 @@ outer_sides <- function(grobs) {
 #' @export
 makeContent.innsight_ggplot2 <- function(x) grid::setChildren(x, grid::gList(picture_gtable(x)))
 
+# grid::grid.force() would change the class and so lose the slots.
+#' @importFrom grid forceGrob
+#' @export
+forceGrob.innsight_ggplot2 <- function(x) {
+  content <- grid::gList(picture_gtable(x))
+  grid::forceGrob(grid::gTree(children = content, name = x$name, vp = x$vp))
+}
+
 picture_gtable <- function(x, ...) {
   if (!x@multiplot) {
     return(ggplot2::ggplotGrob(x@grobs[[1]]))
@@ -228,8 +236,9 @@ print.innsight_ggplot2 <- function(x, ...) {
     print(x@grobs[[1]], ...)
     return(invisible(x@grobs[[1]]))
   }
-  picture <- picture_gtable(x, ...)
+  # Before anything is measured: that would start a page of its own on a new device.
   grid::grid.newpage()
+  picture <- picture_gtable(x, ...)
   grid::grid.draw(picture)
   ggplot2::set_last_plot(x)
   invisible(picture)
