@@ -66,7 +66,7 @@ test_that("the option innsight.palette chooses other colours", {
   expect_identical(colours(c("black", "#FFFFFF", "darkgreen"))[c(1, 3, 5)],
                    c("#000000", "#FFFFFF", "#006400"))
   drawn <- with_options(list(innsight.palette = c("black", "white", "green")), {
-    ggplot2::layer_data(plot(iris_lrp(), data_idx = 1:5), 1)
+    ggplot2::layer_data(plot(iris_lrp(), data_idx = 1:5, output_idx = 1:3), 1)
   })
   expect_true(all(c("#000000", "#00FF00") %in% drawn$fill))
 })
