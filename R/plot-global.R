@@ -133,7 +133,8 @@ plot_global.InterpretingMethod <- function(x, output_idx = NULL, output_label = 
   }
   mark_rows <- function(frame) {
     row <- match(frame$data, paste0("data_", rows))
-    frame$boxplot_data <- is.na(row) | row <= length(points)
+    # Where medians or means stand for the data points, a reference is only itself.
+    frame$boxplot_data <- is.na(row) | (row <= length(points) & !anyNA(row))
     frame$individual_data <- rows[row] %in% c(individual, ref_data_idx)
     frame$reference <- rows[row] %in% ref_data_idx
     if (view == "beeswarm") with_input_level(frame[frame$boxplot_data, ]) else frame
