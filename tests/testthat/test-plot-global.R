@@ -71,7 +71,7 @@ test_that("quantiles of columns are those of stats::quantile()", {
   x[2, 3] <- NA
   x[, 5] <- NA
   expect_equal(column_quantiles(x, probs), by_hand(x))
-  expect_equal(column_quantiles(x, 0.5), rbind(by_hand(x)[1, ]))
+  expect_equal(as.vector(column_quantiles(x, 0.5)), by_hand(x)[1, ])
 })
 
 # A convolution over `length` positions, and a result for it that needs no computation.
@@ -107,6 +107,10 @@ test_that("long signals are summarised by the bands between quantiles", {
   ribbon <- ggplot2::layer_data(picture, 1)
   expect_equal(c(ribbon$ymin, ribbon$ymax), c(median$q05, median$q95))
   draws(picture)
+  # A reference out of the data changes nothing but its own line.
+  inside <- plot_global(signal, data_idx = 1:9, ref_data_idx = 3, preprocess_FUN = identity)$data
+  expect_identical(inside$value[inside$boxplot_data], median$value)
+  expect_equal(inside$value[inside$reference], value[3, ])
   expect_false("q05" %in% names(plot_global(long_signal(200, 3))$data))
 })
 

@@ -313,10 +313,11 @@ test_that("axis breaks are positions", {
 })
 
 test_that("labels of values are as long as they must be", {
-  expect_identical(value_labels(c(-1, 0, 0.5, NA)), c("-1.000", "0.000", "0.500", NA))
-  expect_identical(value_labels(c(0, 50)), c("0.00", "50.00"))
-  expect_identical(value_labels(c(0, 2000)), c("0", "2.0e+03"))
-  expect_identical(value_labels(c(0, 2e-5)), c("0", "2.0e-05"))
+  expect_identical(value_labels(c(-1, 0, 0.5, NA)), c("-1.0", "0.0", "0.5", NA))
+  expect_identical(value_labels(c(0, 50)), c("0", "50"))
+  expect_identical(value_labels(c(0, 2000)), c("0", "2000"))
+  expect_identical(value_labels(c(0, 20000)), c("0", "2e+04"))
+  expect_identical(value_labels(c(0, 2e-5)), c("0", "2e-05"))
   expect_identical(value_labels(c(1.0001, 1.0002)), c("1.0001", "1.0002"))
 })
 
