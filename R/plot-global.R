@@ -187,7 +187,7 @@ check_view <- function(view, x, as_plotly, call) {
       c("{.code view = \"{view}\"} is for {if (allowed == 1) 'tabular data' else
          'tabular data and signals'}.",
         x = "The model has other inputs, too.",
-        i = "Use {.code view = \"boxplot\"}, which draws the medians of images."),
+        i = "{.code view = \"boxplot\"} draws all kinds of inputs."),
       "argument",
       call = call
     )
@@ -250,9 +250,9 @@ with_input_level <- function(frame) {
   frame
 }
 
-# One row per probability.
+# As stats::quantile() of every column, one row per probability.
 column_quantiles <- function(x, probs) {
-  if (anyNA(x)) {
+  if (!is.finite(sum(x))) {
     q <- apply(x, 2, stats::quantile, probs = probs, names = FALSE, na.rm = TRUE)
     return(matrix(q, length(probs)))
   }

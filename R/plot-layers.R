@@ -73,7 +73,12 @@ heatmap <- function(frame, name, legend, upright, n_boxes, alpha = 1) {
     scale_y(breaks = whole_breaks, expand = room_above(n_boxes, 0)) +
     ggplot2::coord_fixed() +
     ggplot2::theme(
-      panel.background = ggplot2::element_blank(),
+      # Beside a dark picture, the room for the info box should not glare.
+      panel.background = if (is.null(frame$shown)) {
+        ggplot2::element_blank()
+      } else {
+        ggplot2::element_rect(fill = "grey80", colour = NA)
+      },
       panel.grid = ggplot2::element_blank(),
       panel.border = ggplot2::element_rect(colour = "grey70", fill = NA)
     ) +

@@ -103,17 +103,6 @@ block_quantiles <- function(block, points) {
   array(column_quantiles(value, image_quantiles), c(length(image_quantiles), d[-1]))
 }
 
-# As stats::quantile() of every column, all columns at once.
-column_quantiles <- function(x, probs) {
-  if (anyNA(x)) {
-    return(apply(x, 2, stats::quantile, probs, na.rm = TRUE, names = FALSE))
-  }
-  x[] <- x[order(col(x), x)]
-  at <- 1 + (nrow(x) - 1) * probs
-  low <- floor(at)
-  x[low, , drop = FALSE] * (1 - at + low) + x[ceiling(at), , drop = FALSE] * (at - low)
-}
-
 # Every quantile has one scale for all panels, as the medians have in a ggplot.
 quantile_scales <- function(quantiles) {
   largest <- lapply(quantiles[lengths(quantiles) > 0], function(value) {
