@@ -63,10 +63,8 @@ as_picture <- function(blocks, draw, by_data, prepare = identity, boxplot = FALS
       single = TRUE, first_input = TRUE, n_columns = length(block$nodes),
       n_rows = if (by_data) length(block$rows) else 1
     )
-    plot <- draw(block, frame, layout) + ggplot2::facet_grid(
-      stats::reformulate("output_node", if (by_data) "data" else "."),
-      scales = if (frame$input_dimension[1] == 3) "fixed" else "free_y"
-    )
+    plot <- draw(block, frame, layout) +
+      panels(if (by_data) "data" else ".", "output_node", frame)
     return(new_picture(matrix(list(plot), 1, 1), boxplot = boxplot))
   }
 
@@ -89,12 +87,9 @@ as_picture <- function(blocks, draw, by_data, prepare = identity, boxplot = FALS
       n_rows = length(rows),
       n_columns = nrow(columns)
     )
-    draw(block, frame, layout) + ggplot2::facet_grid(
-      stats::reformulate(
-        if (several_inputs) "model_input" else ".", if (by_data) "data" else "."
-      ),
-      scales = if (frame$input_dimension[1] == 3) "fixed" else "free_y"
-    )
+    draw(block, frame, layout) +
+      panels(if (by_data) "data" else ".", if (several_inputs) "model_input" else ".", frame) +
+      compact_legend(nrow(columns))
   }
   cells <- lapply(seq_len(nrow(columns)), \(k) lapply(rows, draw_cell, k))
   grobs <- matrix(unlist(cells, recursive = FALSE), length(rows))
@@ -111,6 +106,31 @@ as_picture <- function(blocks, draw, by_data, prepare = identity, boxplot = FALS
     col_dims = as.list(as.vector(per_heading)),
     labelled = outer_sides(grobs)
   )
+}
+
+# The formula belongs to the global environment: with that of a call, a saved picture would hold the
+# result and its model.
+panels <- function(rows, columns, frame) {
+  ggplot2::facet_grid(
+    stats::reformulate(columns, rows, env = globalenv()),
+    scales = if (frame$input_dimension[1] == 3) "fixed" else "free_y"
+  )
+}
+
+# Legends beside many columns would leave no room for the panels.
+compact_legend <- function(n_columns) {
+  if (n_columns > 2) {
+    ggplot2::theme(
+      legend.position = "bottom",
+      legend.title = ggplot2::element_text(size = 7),
+      legend.text = ggplot2::element_text(size = 6),
+      legend.justification = "right",
+      legend.key.width = ggplot2::unit(4 / n_columns, "lines"),
+      legend.key.height = ggplot2::unit(0.5, "lines"),
+      legend.margin = ggplot2::margin(r = 8),
+      legend.box.spacing = ggplot2::unit(3, "pt")
+    )
+  }
 }
 
 # Labels that are the same in a whole row or column are shown once: at the picture's edges, the
@@ -130,6 +150,14 @@ outer_sides <- function(grobs) {
 #' @export
 makeContent.innsight_ggplot2 <- function(x) grid::setChildren(x, grid::gList(picture_gtable(x)))
 
+# grid::grid.force() would change the class and so lose the slots.
+#' @importFrom grid forceGrob
+#' @export
+forceGrob.innsight_ggplot2 <- function(x) {
+  content <- grid::gList(picture_gtable(x))
+  grid::forceGrob(grid::gTree(children = content, name = x$name, vp = x$vp))
+}
+
 picture_gtable <- function(x, ...) {
   if (!x@multiplot) {
     return(ggplot2::ggplotGrob(x@grobs[[1]]))
@@ -138,7 +166,9 @@ picture_gtable <- function(x, ...) {
   cells <- lapply(seq_along(x@grobs), function(k) {
     ggplot2::ggplotGrob(x@grobs[[k]] + hidden_labels(lapply(x@labelled, `[[`, k)))
   })
-  cells <- same_widths(matrix(cells, size[1], size[2]))
+  cells <- matrix(cells, size[1], size[2])
+  cells <- same_margins(cells, "widths", col(cells))
+  cells <- same_margins(cells, "heights", row(cells))
   strips <- lapply(x@output_strips$labels$output_node, strip_grob, x@output_strips$theme)
   spans <- rep(seq_along(strips), unlist(x@col_dims))
   arguments <- list(...)
@@ -165,15 +195,16 @@ hidden_labels <- function(shown) {
   do.call(ggplot2::theme, stats::setNames(rep(list(nothing), length(hidden)), hidden))
 }
 
-# Panels of a column line up if what stands left and right of them is equally wide.
-same_widths <- function(cells) {
-  n_widths <- vapply(cells, \(cell) length(cell$widths), 0L)
-  for (column in seq_len(ncol(cells))) {
-    of_column <- (column - 1) * nrow(cells) + seq_len(nrow(cells))
-    if (length(unique(n_widths[of_column])) == 1) {
-      widths <- do.call(grid::unit.pmax, lapply(cells[of_column], `[[`, "widths"))
-      cells[of_column] <- lapply(cells[of_column], function(cell) {
-        cell$widths <- widths
+# Panels of a column (a row) line up if what stands beside (above and below) them is equally large.
+# The panels themselves, with units that share what is left, keep their proportions.
+same_margins <- function(cells, extent, groups) {
+  for (group in split(seq_along(cells), groups)) {
+    units <- lapply(cells[group], `[[`, extent)
+    if (length(unique(lengths(units))) == 1) {
+      largest <- do.call(grid::unit.pmax, units)
+      cells[group] <- lapply(cells[group], function(cell) {
+        fixed <- grid::unitType(cell[[extent]]) != "null"
+        cell[[extent]][fixed] <- largest[fixed]
         cell
       })
     }
@@ -205,8 +236,9 @@ print.innsight_ggplot2 <- function(x, ...) {
     print(x@grobs[[1]], ...)
     return(invisible(x@grobs[[1]]))
   }
-  picture <- picture_gtable(x, ...)
+  # Before anything is measured: that would start a page of its own on a new device.
   grid::grid.newpage()
+  picture <- picture_gtable(x, ...)
   grid::grid.draw(picture)
   ggplot2::set_last_plot(x)
   invisible(picture)
@@ -257,6 +289,25 @@ methods::setMethod("$", "innsight_ggplot2", function(x, name) {
   if (!x@multiplot) eval(call("$", x@grobs[[1]], as.name(name)))
 })
 
+#' @exportMethod $<-
+methods::setMethod("$<-", "innsight_ggplot2", function(x, name, value) {
+  if (name %in% grob_parts) {
+    part <- methods::S3Part(x, strictS3 = TRUE)
+    part[[name]] <- value
+    methods::S3Part(x) <- part
+  } else if (x@multiplot) {
+    innsight_abort(
+      c("{.code ${name}} cannot be assigned to a picture of several plots.",
+        i = "{.code +} adds to all of them; {.code [[i, j]] <-} replaces one."),
+      "argument",
+      call = quote(`$<-`())
+    )
+  } else {
+    x@grobs[[1]][[name]] <- value
+  }
+  x
+})
+
 #' @exportMethod dim
 methods::setMethod("dim", "innsight_ggplot2", function(x) {
   if (x@multiplot) dim(x@grobs) else lengths(facet_levels(x@grobs[[1]]$data, x@boxplot))
@@ -276,10 +327,16 @@ add_to_picture <- function(e1, e2) {
     e1@grobs[[1]] <- e1@grobs[[1]] + e2
     return(e1)
   }
+  if (is.list(e2) && !is.object(e2)) {
+    return(Reduce(add_to_picture, e2, e1))
+  }
+  after <- NULL
   if (is_theme(e2)) {
     e1@output_strips$theme <- e1@output_strips$theme + e2
+    # A whole theme, such as theme_bw(), would bring the wide legends back.
+    after <- if (isTRUE(attr(e2, "complete"))) compact_legend(ncol(e1))
   }
-  e1@grobs[] <- lapply(e1@grobs, \(plot) plot + e2)
+  e1@grobs[] <- lapply(e1@grobs, \(plot) plot + e2 + after)
   e1
 }
 
@@ -327,14 +384,15 @@ check_part <- function(index, n, arg, call) {
     index <- which(index)
   }
   if (checkmate::test_integerish(index, upper = -1, any.missing = FALSE, min.len = 1)) {
-    index <- setdiff(seq_len(n), -index)
+    others <- setdiff(seq_len(n), -index)
+    index <- if (length(others) > 0) others else index
   }
   check_indices(index, n, arg, call)
 }
 
 #' @exportMethod [
 methods::setMethod("[", "innsight_ggplot2", function(x, i, j, ..., restyle = TRUE, drop = FALSE) {
-  call <- quote(`[`())
+  call <- quote(x[i, j])
   check_flag(restyle, call = call)
   i <- if (missing(i)) seq_len(nrow(x)) else check_part(i, nrow(x), "i", call)
   j <- if (missing(j)) seq_len(ncol(x)) else check_part(j, ncol(x), "j", call)
@@ -363,15 +421,29 @@ methods::setMethod("[", "innsight_ggplot2", function(x, i, j, ..., restyle = TRU
 
 #' @exportMethod [[
 methods::setMethod("[[", "innsight_ggplot2", function(x, i, j, ..., restyle = TRUE) {
-  call <- quote(`[[`())
-  if (is.character(i)) {
+  call <- quote(x[[i, j]])
+  if (!missing(i) && is.character(i)) {
     return(eval(call("$", x, as.name(i))))
   }
-  check_count(i, call = call)
-  check_count(j, call = call)
-  part <- x[i, j, restyle = restyle]
-  part@grobs[[1]]
+  check_flag(restyle, call = call)
+  i <- if (missing(i)) seq_len(nrow(x)) else check_part(i, nrow(x), "i", call)
+  j <- if (missing(j)) seq_len(ncol(x)) else check_part(j, ncol(x), "j", call)
+  check_single(x, i, j, call)
+  x[i, j, restyle = restyle]@grobs[[1]]
 })
+
+# `[[` takes one plot, which may have several panels.
+check_single <- function(x, i, j, call) {
+  if (x@multiplot && length(i) * length(j) != 1) {
+    innsight_abort(
+      c("{.arg i} and {.arg j} must choose one plot of {nrow(x)} x {ncol(x)}.",
+        x = "They choose {length(i)} x {length(j)}.",
+        i = "{.code [i, j]} takes several."),
+      "argument",
+      call = call
+    )
+  }
+}
 
 # What may be assigned where.
 abort_assignment <- function(x, call) {
@@ -424,8 +496,9 @@ methods::setMethod("[[<-", "innsight_ggplot2", function(x, i, j, ..., value) {
     ))
     return(x)
   }
-  check_part(i, nrow(x), "i", call)
-  check_part(j, ncol(x), "j", call)
+  i <- if (missing(i)) seq_len(nrow(x)) else check_part(i, nrow(x), "i", call)
+  j <- if (missing(j)) seq_len(ncol(x)) else check_part(j, ncol(x), "j", call)
+  check_single(x, i, j, call)
   x@grobs[[i, j]] <- value
   x
 })

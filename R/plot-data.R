@@ -23,7 +23,8 @@ nodes_to_plot <- function(x, output_idx, output_label, call) {
     innsight_abort(
       c("{.arg {arg}} must contain only output nodes for which the method was run.",
         x = "You chose {format_nodes(nodes, labels)}.",
-        i = "Computed: {format_nodes(x$output_idx, labels)}."),
+        i = "Computed: {format_nodes(x$output_idx, labels)}.",
+        i = "Run the method with {.arg {arg}} for other nodes."),
       "argument",
       call = call
     )

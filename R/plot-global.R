@@ -85,6 +85,9 @@ plot_global.InterpretingMethod <- function(x, output_idx = NULL, output_label = 
   rows <- union(points, c(ref_data_idx, if (!is.null(individual_data_idx)) individual))
   blocks <- result_blocks(x, call, rows, nodes, \(value) preprocess(value, preprocess_FUN, call))
   blocks <- lapply(blocks, aggregate_channels, aggr_channels, call)
+  if (view == "beeswarm") {
+    blocks <- add_input(blocks, x)
+  }
   blocks <- choose_features(blocks, max_features, feature_order)
   name <- value_name(x)
   upright <- option_image_origin(call) == "top"
@@ -94,9 +97,6 @@ plot_global.InterpretingMethod <- function(x, output_idx = NULL, output_label = 
       blocks, name, upright, points = match(points, rows), individual = match(individual, rows),
       reference = match(ref_data_idx, rows), call = call
     ))
-  }
-  if (view == "beeswarm") {
-    blocks <- add_input(blocks, x)
   }
   of_points <- seq_along(points)
   blocks <- lapply(blocks, function(block) {
@@ -113,7 +113,7 @@ plot_global.InterpretingMethod <- function(x, output_idx = NULL, output_label = 
   draw_summary <- function(block, frame, layout) {
     if (frame$input_dimension[1] == 3) {
       legend <- legend_of(block, frame, layout)
-      return(heatmap(frame, paste0(name, "\n (median)"), legend, upright, 0))
+      return(heatmap(frame, paste0(name, "\n(median)"), legend, upright, 0))
     }
     title <- axis_title(block)
     if (length(block$bands) > 0) {
@@ -133,7 +133,8 @@ plot_global.InterpretingMethod <- function(x, output_idx = NULL, output_label = 
   }
   mark_rows <- function(frame) {
     row <- match(frame$data, paste0("data_", rows))
-    frame$boxplot_data <- is.na(row) | row <= length(points)
+    # Where medians or means stand for the data points, a reference is only itself.
+    frame$boxplot_data <- is.na(row) | (row <= length(points) & !anyNA(row))
     frame$individual_data <- rows[row] %in% c(individual, ref_data_idx)
     frame$reference <- rows[row] %in% ref_data_idx
     if (view == "beeswarm") with_input_level(frame[frame$boxplot_data, ]) else frame
@@ -186,7 +187,7 @@ check_view <- function(view, x, as_plotly, call) {
       c("{.code view = \"{view}\"} is for {if (allowed == 1) 'tabular data' else
          'tabular data and signals'}.",
         x = "The model has other inputs, too.",
-        i = "Use {.code view = \"boxplot\"}, which draws the medians of images."),
+        i = "{.code view = \"boxplot\"} draws all kinds of inputs."),
       "argument",
       call = call
     )
@@ -243,13 +244,15 @@ with_input_level <- function(frame) {
     }
     if (ends[1] == ends[2]) 0.5 else pmin(pmax((x - ends[1]) / (ends[2] - ends[1]), 0), 1)
   }
-  frame$input_level <- stats::ave(frame$shown, frame$feature, FUN = level)
+  # Every node repeats the same input; the quantiles of repeated values would be others.
+  panel <- interaction(frame$feature, frame$output_node, drop = TRUE)
+  frame$input_level <- stats::ave(frame$shown, panel, FUN = level)
   frame
 }
 
-# One row per probability.
+# As stats::quantile() of every column, one row per probability.
 column_quantiles <- function(x, probs) {
-  if (anyNA(x)) {
+  if (!is.finite(sum(x))) {
     q <- apply(x, 2, stats::quantile, probs = probs, names = FALSE, na.rm = TRUE)
     return(matrix(q, length(probs)))
   }

@@ -1,6 +1,8 @@
 # The ggplots of single panels: from a data frame of plot_columns() to bars, heat maps, lines, boxes
 # and swarms. Layers with less than all rows take them from the plot's data by a function, so that
-# a part of a picture is the same plot with less data.
+# a part of a picture is the same plot with less data. All arguments are evaluated, needed or not:
+# a plot keeps the frames of these functions, and through an unevaluated argument the result and its
+# model, which would be saved with it.
 
 # --- Single data points ---------------------------------------------------------------------------
 
@@ -49,6 +51,7 @@ signal_lines <- function(frame, name, legend, n_panels, n_boxes) {
 
 # A heat map of `fill`, over the picture itself (the column `shown`, a grey level) if it is there.
 heatmap <- function(frame, name, legend, upright, n_boxes, alpha = 1) {
+  force(alpha)
   scale_y <- if (upright) ggplot2::scale_y_reverse else ggplot2::scale_y_continuous
   relevance <- if (is.null(frame$shown)) {
     ggplot2::geom_raster(ggplot2::aes(fill = .data$fill))
@@ -70,7 +73,12 @@ heatmap <- function(frame, name, legend, upright, n_boxes, alpha = 1) {
     scale_y(breaks = whole_breaks, expand = room_above(n_boxes, 0)) +
     ggplot2::coord_fixed() +
     ggplot2::theme(
-      panel.background = ggplot2::element_blank(),
+      # Beside a dark picture, the room for the info box should not glare.
+      panel.background = if (is.null(frame$shown)) {
+        ggplot2::element_blank()
+      } else {
+        ggplot2::element_rect(fill = "grey80", colour = NA)
+      },
       panel.grid = ggplot2::element_blank(),
       panel.border = ggplot2::element_rect(colour = "grey70", fill = NA)
     ) +
@@ -123,22 +131,19 @@ boxes <- function(frame, name, title, n_panels) {
 
 # What many boxes beside each other come to: the median within the quartiles within 5 % and 95 %.
 bands <- function(frame, name, title, n_panels) {
+  medians <- \(frame) frame[frame$data == "data_median", ]
   band <- function(lower, upper, fill) {
     ggplot2::geom_ribbon(
-      ggplot2::aes(ymin = .data[[lower]], ymax = .data[[upper]]),
-      data = \(frame) frame[frame$boxplot_data, ],
-      fill = fill
+      ggplot2::aes(ymin = .data[[lower]], ymax = .data[[upper]]), data = medians, fill = fill
     )
   }
-  line <- function(which, colour) {
-    ggplot2::geom_line(data = \(frame) frame[frame[[which]], ], colour = colour, linewidth = 0.3)
-  }
+  line <- \(rows, colour) ggplot2::geom_line(data = rows, colour = colour, linewidth = 0.3)
   ggplot2::ggplot(frame, ggplot2::aes(x = .data$position, y = .data$value)) +
     band("q05", "q95", "grey78") +
     band("q25", "q75", "grey60") +
     ggplot2::geom_hline(yintercept = 0, linewidth = 0.3) +
-    line("boxplot_data", "black") +
-    (if (any(frame$reference)) line("reference", "red")) +
+    line(medians, "black") +
+    (if (any(frame$reference)) line(\(frame) frame[frame$reference, ], "red")) +
     scale_position(frame, n_panels) +
     scale_value() +
     ggplot2::labs(x = title, y = name)
@@ -157,7 +162,9 @@ importance_area <- function(frame, name, title, n_panels) {
 importance_bars <- function(frame, name, title) {
   ggplot2::ggplot(frame, ggplot2::aes(x = .data$value, y = .data$feature)) +
     ggplot2::geom_col(fill = "grey35", width = 0.8) +
-    ggplot2::scale_x_continuous(n.breaks = 4) +
+    ggplot2::scale_x_continuous(
+      labels = value_labels, guide = ggplot2::guide_axis(check.overlap = TRUE)
+    ) +
     ggplot2::scale_y_discrete(limits = rev) +
     ggplot2::labs(x = name, y = title)
 }
@@ -213,29 +220,22 @@ sign_breaks <- function(fill) {
 # Room for the info box above what a panel shows, as a share of that: the more panels, the smaller
 # they are.
 room_above <- function(n_panels, otherwise) {
-  room <- if (n_panels > 0) min(0.05 + 0.1 * n_panels, 0.6) else otherwise
+  room <- if (n_panels > 0) min(0.1 + 0.1 * n_panels, 0.6) else otherwise
   ggplot2::expansion(mult = c(otherwise, room))
 }
 
-# The values of bars, signals and boxes; texts of about one width, so that panels line up.
+# The values of bars, signals and boxes.
 scale_value <- function(expand = ggplot2::waiver()) {
   ggplot2::scale_y_continuous(labels = value_labels, expand = expand)
 }
 
+# As many digits as all labels need; powers of ten where that would be many.
 value_labels <- function(x) {
   size <- max(0, abs(x), na.rm = TRUE)
-  if (size != 0 && (size < 1e-3 || size >= 1e3)) {
-    return(ifelse(x %in% c(0, NA), as.character(x), formatC(x, format = "e", digits = 1)))
-  }
-  digits <- if (size < 10) 3 else if (size < 100) 2 else 1
-  # Close values need more digits to differ.
-  repeat {
-    labels <- ifelse(is.na(x), NA_character_, formatC(x, format = "f", digits = digits))
-    if (!anyDuplicated(labels[!is.na(x)]) || digits >= 8) {
-      return(labels)
-    }
-    digits <- digits + 1
-  }
+  few <- size == 0 || (size >= 1e-3 && size < 1e4)
+  labels <- format(zapsmall(x), trim = TRUE, scientific = !few)
+  labels[!few & x %in% 0] <- "0"
+  ifelse(is.na(x), NA_character_, labels)
 }
 
 # Features by name, positions of a signal by number.
@@ -249,6 +249,7 @@ position_aes <- function(frame) {
 
 # `n_panels` share the width of the plot.
 scale_position <- function(frame, n_panels, expand = ggplot2::expansion(0)) {
+  force(n_panels)
   if (frame$input_dimension[1] == 1) {
     labels <- levels(droplevels(frame$feature))
     return(list(
@@ -280,7 +281,7 @@ axis_guide <- function(labels, n_panels) {
 # Labels that would not fit beside each other are turned. A plot is some 90 characters wide.
 label_angle <- function(labels, n_panels) {
   room <- 90 / n_panels
-  if (sum(nchar(labels) + 2) <= room) 0 else if (length(labels) * 4 <= room) 45 else 90
+  if (sum(nchar(labels) + 3) <= room) 0 else if (length(labels) * 4 <= room) 45 else 90
 }
 
 # Positions count from 1, so 0 is moved there unless it would be too close to the next label.

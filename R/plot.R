@@ -103,14 +103,15 @@ plot_points <- function(x, data_idx = 1, output_idx = NULL, output_label = NULL,
   name <- value_name(x)
   upright <- option_image_origin(call) == "top"
   if (as_plotly) {
-    return(plotly_points(blocks, name, upright, call))
+    return(plotly_points(blocks, name, upright, call, strip_rows = !is_global(x)))
   }
   if (overlay) {
     blocks <- lapply(add_input(blocks, x, \(block) length(dim(block$value)) > 3), as_backdrop)
   }
   draw_point <- function(block, frame, layout) {
     legend <- legend_of(block, frame, layout)
-    n_boxes <- if (show_preds && layout$first_input) layout$n_rows else 0
+    # Several plots have less room each, because of their headings.
+    n_boxes <- if (show_preds && layout$first_input) layout$n_rows + !layout$single else 0
     image <- frame$input_dimension[1] == 3
     plot <- if (image) {
       # Images are squares, so that columns make them smaller, too.

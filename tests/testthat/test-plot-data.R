@@ -20,16 +20,6 @@ test_that("fill is relative to the largest value of a panel, and 0 where all is 
   expect_identical(sign(frame$fill), sign(frame$value))
 })
 
-test_that("same_scale measures by all input layers", {
-  lrp <- run_lrp(convert(unconnected_net()), unconnected_data(), verbose = FALSE)
-  own <- plot(lrp)$data
-  common <- plot(lrp, same_scale = TRUE)$data
-  largest <- \(frame) unname(tapply(abs(frame$fill), frame$model_input, max))
-  expect_equal(as.vector(largest(own)), c(1, 1))
-  expect_equal(max(largest(common)), 1)
-  expect_lt(min(largest(common)), 1)
-})
-
 test_that("plots have the columns of data frames", {
   columns <- c("data", "model_input", "model_output", "feature", "feature_2", "channel",
                "output_node", "value", "pred", "decomp_sum", "decomp_goal", "input_dimension",
