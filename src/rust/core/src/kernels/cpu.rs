@@ -7,6 +7,7 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use burn::tensor::ElementConversion;
 use burn_ndarray::{FloatNdArrayElement, NdArray, NdArrayTensor, SharedArray};
 use ndarray::linalg::general_mat_mul;
 use ndarray::{
@@ -14,13 +15,19 @@ use ndarray::{
     Ix4, LinalgScalar,
 };
 
-use super::{Kernels, Window};
+use super::elementwise::{map, pairs, with_samples, Rectify};
+use super::{pool, Kernels, Rectifier, Window};
 
 static THREADS: AtomicUsize = AtomicUsize::new(2);
 
 /// Sets the number of threads that the kernels may use; at least 1.
 pub fn set_threads(threads: usize) {
     THREADS.store(threads.max(1), Ordering::Relaxed);
+}
+
+/// The number of threads that the kernels may use.
+pub(super) fn threads() -> usize {
+    THREADS.load(Ordering::Relaxed)
 }
 
 /// Multiplications below which a second thread costs more than it brings.
@@ -30,12 +37,15 @@ const WORTH_A_THREAD: usize = 1 << 20;
 const BUFFER: usize = 1 << 18;
 
 /// A float type of the ndarray backend.
-pub trait Float: FloatNdArrayElement + LinalgScalar + std::ops::AddAssign + Send + Sync
+pub trait Float:
+    FloatNdArrayElement + LinalgScalar + PartialOrd + std::ops::AddAssign + Send + Sync
 where
     NdArrayTensor: From<SharedArray<Self>>,
 {
     /// The storage of a tensor, without a copy.
     fn view(tensor: &NdArrayTensor) -> ArrayViewD<'_, Self>;
+    /// The storage itself.
+    fn shared(tensor: NdArrayTensor) -> SharedArray<Self>;
 }
 
 macro_rules! float {
@@ -44,6 +54,13 @@ macro_rules! float {
             fn view(tensor: &NdArrayTensor) -> ArrayViewD<'_, Self> {
                 match tensor {
                     NdArrayTensor::$variant(storage) => storage.view(),
+                    other => panic!("a tensor of another type: {other:?}"),
+                }
+            }
+
+            fn shared(tensor: NdArrayTensor) -> SharedArray<Self> {
+                match tensor {
+                    NdArrayTensor::$variant(storage) => storage.into_shared(),
                     other => panic!("a tensor of another type: {other:?}"),
                 }
             }
@@ -60,7 +77,7 @@ where
     E::view(tensor).into_dimensionality::<Ix2>().unwrap_or_else(|e| panic!("not a matrix: {e}"))
 }
 
-fn planes<E: Float>(tensor: &NdArrayTensor) -> ArrayView4<'_, E>
+pub(super) fn planes<E: Float>(tensor: &NdArrayTensor) -> ArrayView4<'_, E>
 where
     NdArrayTensor: From<SharedArray<E>>,
 {
@@ -107,7 +124,7 @@ where
     c
 }
 
-fn tensor<E: Float, D: ndarray::Dimension>(array: ndarray::Array<E, D>) -> NdArrayTensor
+pub(super) fn tensor<E: Float, D: ndarray::Dimension>(array: ndarray::Array<E, D>) -> NdArrayTensor
 where
     NdArrayTensor: From<SharedArray<E>>,
 {
@@ -358,6 +375,63 @@ where
             }
         });
         planes_of(x, [height, width])
+    }
+
+    fn max_pool(x: NdArrayTensor, window: &Window) -> NdArrayTensor {
+        pool::max_pool::<E>(&x, window)
+    }
+
+    fn max_pool_pullback(s: NdArrayTensor, x: NdArrayTensor, window: &Window) -> NdArrayTensor {
+        pool::max_pool_pullback::<E>(&s, &x, window)
+    }
+
+    fn max_pool_pick(values: NdArrayTensor, x: NdArrayTensor, window: &Window) -> NdArrayTensor {
+        pool::max_pool_pick::<E>(&values, &x, window)
+    }
+
+    fn mul_samples(s: NdArrayTensor, x: NdArrayTensor) -> NdArrayTensor {
+        with_samples::<E>(s, &x, |s, x| s * x)
+    }
+
+    fn div_samples(s: NdArrayTensor, x: NdArrayTensor) -> NdArrayTensor {
+        with_samples::<E>(s, &x, |s, x| s / x)
+    }
+
+    fn stabilize(z: NdArrayTensor, epsilon: f64, delta: f64) -> NdArrayTensor {
+        let (epsilon, delta): (E, E) = (epsilon.elem(), delta.elem());
+        map::<E>(z, |z| match z.partial_cmp(&E::zero()) {
+            Some(std::cmp::Ordering::Less) => z - epsilon,
+            Some(std::cmp::Ordering::Equal) => delta,
+            _ => z + epsilon,
+        })
+    }
+
+    fn rectify(x: NdArrayTensor, rectifier: &Rectifier) -> NdArrayTensor {
+        let rectify = Rectify::<E>::new(rectifier);
+        map::<E>(x, |x| rectify.value(x))
+    }
+
+    fn rectify_pullback(
+        s: NdArrayTensor,
+        x: NdArrayTensor,
+        rectifier: &Rectifier,
+    ) -> NdArrayTensor {
+        let rectify = Rectify::<E>::new(rectifier);
+        with_samples::<E>(s, &x, |s, x| s * rectify.derivative(x))
+    }
+
+    fn rectify_secant(
+        x: NdArrayTensor,
+        reference: NdArrayTensor,
+        rectifier: &Rectifier,
+        delta: f64,
+    ) -> NdArrayTensor {
+        let (rectify, delta) = (Rectify::<E>::new(rectifier), delta.elem());
+        pairs::<E>(&x, &reference, |x, reference| rectify.secant(x, reference, delta))
+    }
+
+    fn any_negative(x: NdArrayTensor) -> bool {
+        E::view(&x).iter().any(|x| *x < E::zero())
     }
 }
 
