@@ -252,8 +252,6 @@ impl Block {
         request: &Explanation,
         (copies, weights): (usize, usize),
     ) -> Self {
-        let set =
-            std::env::var("INNSIGHT_WS").ok().and_then(|s| s.parse().ok()).unwrap_or(WORKING_SET);
         let (all, largest) = network.cells();
         let targets = request.targets.iter().map(Vec::len).max().unwrap_or(1);
         let copy = size_of::<B::FloatElem>() * (all + 4 * targets * largest);

@@ -29,11 +29,7 @@ struct Kept {
     bytes: usize,
 }
 
-static KEPT: Mutex<Kept> = Mutex::new(Kept {
-    blocks: [None; SLOTS],
-    count: 0,
-    bytes: 0,
-});
+static KEPT: Mutex<Kept> = Mutex::new(Kept { blocks: [None; SLOTS], count: 0, bytes: 0 });
 
 impl Kept {
     fn remove(&mut self, i: usize) -> Option<Block> {
@@ -86,10 +82,7 @@ fn recycled(layout: Layout) -> Option<Layout> {
 }
 
 fn take(layout: Layout) -> Option<*mut u8> {
-    let block = KEPT
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take(layout);
+    let block = KEPT.lock().unwrap_or_else(PoisonError::into_inner).take(layout);
     block.map(|block| block.address as *mut u8)
 }
 
@@ -120,13 +113,8 @@ unsafe impl GlobalAlloc for Recycler {
     unsafe fn dealloc(&self, address: *mut u8, layout: Layout) {
         match recycled(layout) {
             Some(layout) => {
-                let block = Block {
-                    address: address as usize,
-                    layout,
-                };
-                KEPT.lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .put(block);
+                let block = Block { address: address as usize, layout };
+                KEPT.lock().unwrap_or_else(PoisonError::into_inner).put(block);
             }
             None => System.dealloc(address, layout),
         }
