@@ -251,6 +251,10 @@ InterpretingMethod <- R6::R6Class("InterpretingMethod",
 # single data point: then the copies are parted, and last the nodes.
 plan_chunks <- function(n, n_copies, n_nodes, plan, budget) {
   k <- sum(n_nodes)
+  if (n * n_copies * (plan$bytes_per_data_point + k * plan$bytes_per_row) <= budget) {
+    return(list(list(rows = seq_len(n), copies = seq_len(n_copies),
+                     columns = lapply(n_nodes, seq_len))))
+  }
   per_copy <- plan$bytes_per_data_point + k * plan$bytes_per_row
   rows <- split_every(n, max(1, budget %/% (per_copy * n_copies)))
   copies <- split_every(n_copies, max(1, budget %/% per_copy))

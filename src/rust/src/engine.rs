@@ -1,6 +1,8 @@
 //! A model and its networks, one for every precision, device and layout that has been asked for.
 
 use std::cell::RefCell;
+use std::mem::size_of;
+use std::ops::Range;
 use std::rc::Rc;
 
 use burn_ndarray::NdArray;
@@ -161,7 +163,11 @@ impl Engine {
     }
 
     pub fn explain(&self, request: &Explanation, x: &Robj, call: &Call) -> Result<Robj> {
-        on_backend!(&*self.network_for(call)?, network => explained(network, request, x, call))
+        let arrays = self.model.arrays.iter().map(|array| array.shape.iter().product::<usize>());
+        let weights = arrays.sum::<usize>() * size_of::<f32>();
+        on_backend!(&*self.network_for(call)?, network => {
+            explained(network, request, x, weights, call)
+        })
     }
 }
 
@@ -228,21 +234,142 @@ struct Answer<B: Kernels> {
 /// The outcome for every output, `None` where nothing is asked of it.
 type Answers<B> = Vec<Option<Answer<B>>>;
 
+/// Bytes that the signals of a walk back may take: few enough to stay near the processor, enough rows
+/// for the kernels. Larger weights are to be read for more rows at a time.
+const WORKING_SET: usize = 1 << 24;
+
+/// The rows of the data, and the copies of each, that are taken at a time: a walk back over many is
+/// slower than several over few, whose signals stay in the cache and in memory that is in use already.
+struct Block {
+    rows: usize,
+    copies: usize,
+}
+
+impl Block {
+    /// `weights` are bytes, `copies` those of a row that are looked at.
+    fn new<B: Kernels>(
+        network: &Network<B>,
+        request: &Explanation,
+        (copies, weights): (usize, usize),
+    ) -> Self {
+        let (all, largest) = network.cells();
+        let targets = request.targets.iter().map(Vec::len).max().unwrap_or(1);
+        let copy = size_of::<B::FloatElem>() * (all + 4 * targets * largest);
+        let fitting = WORKING_SET.max(weights) / copy.max(1);
+        Self { rows: (fitting / copies.max(1)).max(1), copies: fitting.max(1) }
+    }
+}
+
+/// The numbers of a range in blocks.
+fn blocks(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>> {
+    let end = range.end;
+    range.step_by(size).map(move |start| start..end.min(start + size))
+}
+
 fn explained<B: Kernels>(
     network: &Network<B>,
     request: &Explanation,
     x: &Robj,
+    weights: usize,
     call: &Call,
 ) -> Result<Robj> {
     let x = inputs(network, x, call)?;
     let samples = x.first().map_or(1, Tensor::rows);
-    let tape = || network.forward(x.clone());
-    let references = || inputs(network, &request.reference, call);
-    let averaged = |points: &dyn Points<B>, copies| {
-        let batch = points.batch(&x, request.first_row, copies);
-        average(network, batch, &request.targets, request.ignore_last_act).map(without_goals)
+    let references = match request.reference.is_null() {
+        true => Vec::new(),
+        false => inputs(network, &request.reference, call)?,
     };
     let answers = match &request.method {
+        // These take no rows, or one at a time.
+        Method::ConnectionWeights { .. } | Method::ExactGradient { .. } => {
+            answers(network, request, (&x, &references), 0, usize::MAX)?
+        }
+        method => {
+            let copies = match method {
+                Method::SmoothGrad { copies, .. } | Method::ExpectedGradient { copies, .. } => {
+                    copies.len()
+                }
+                Method::IntegratedGradient { alphas, .. } => alphas.len(),
+                Method::DeepLift { .. } => references.first().map_or(1, Tensor::rows),
+                _ => 1,
+            };
+            let block = Block::new(network, request, (copies, weights));
+            let of_rows = |rows: Range<usize>| {
+                let x: Vec<_> = x.iter().map(|x| x.clone().narrow(0, rows.clone())).collect();
+                answers(network, request, (&x, &references), rows.start, block.copies)
+            };
+            let parts: Vec<_> =
+                blocks(0..samples, block.rows).map(of_rows).collect::<Result<_>>()?;
+            joined(parts, |parts| Tensor::concatenate(parts, 0))
+        }
+    };
+    let list = answers.into_iter().zip(&request.targets).map(|(answer, targets)| match answer {
+        Some(answer) => answer_to_r(network, answer, samples, targets.len(), call),
+        None => Ok(().into()),
+    });
+    Ok(list_from(list.collect::<Result<_>>()?))
+}
+
+/// Several answers as one, `join` making one tensor of those in the same place.
+fn joined<B: Kernels>(
+    mut parts: Vec<Answers<B>>,
+    join: fn(&[Tensor<B>]) -> Tensor<B>,
+) -> Answers<B> {
+    if parts.len() < 2 {
+        return parts.pop().unwrap_or_default();
+    }
+    let join = |tensors: Vec<Option<Tensor<B>>>| -> Option<Tensor<B>> {
+        tensors.into_iter().collect::<Option<Vec<_>>>().map(|tensors| join(&tensors))
+    };
+    let entry = |entries: Vec<Entry<B>>| {
+        let of = |f: fn(&Entry<B>) -> Option<Tensor<B>>| join(entries.iter().map(f).collect());
+        let missing = of(|entry| Some(entry.missing.clone()))?;
+        let (bias, stabilizer) = (of(|e| e.bias.clone()), of(|e| e.stabilizer.clone()));
+        Some(Entry { layer: entries[0].layer, bias, stabilizer, missing })
+    };
+    let answer = |answers: Vec<Option<Answer<B>>>| {
+        let answers: Vec<_> = answers.into_iter().collect::<Option<_>>()?;
+        let of = |f: fn(&Answer<B>) -> Option<Tensor<B>>| join(answers.iter().map(f).collect());
+        let (goals, predictions) = (of(|a| a.goals.clone()), of(|a| a.predictions.clone()));
+        let (attributions, ledgers): (Vec<_>, Vec<_>) =
+            answers.into_iter().map(|a| (a.attributions, a.ledger)).unzip();
+        let attributions = transposed(attributions).map(join).collect();
+        let ledger = transposed(ledgers).filter_map(entry).collect();
+        Some(Answer { attributions, goals, predictions, ledger })
+    };
+    transposed(parts).map(answer).collect()
+}
+
+/// What several lists have in the same place.
+fn transposed<T>(lists: Vec<Vec<T>>) -> impl Iterator<Item = Vec<T>> {
+    let mut lists: Vec<_> = lists.into_iter().map(Vec::into_iter).collect();
+    std::iter::from_fn(move || lists.iter_mut().map(Iterator::next).collect())
+}
+
+/// The answers for some rows of the data, of which the first is number `first`; at most so many copies
+/// of a row at a time.
+fn answers<B: Kernels>(
+    network: &Network<B>,
+    request: &Explanation,
+    (x, references): (&[Tensor<B>], &[Tensor<B>]),
+    first: usize,
+    most_copies: usize,
+) -> Result<Answers<B>> {
+    let tape = || network.forward(x.to_vec());
+    let reference = references.to_vec();
+    let averaged = |points: &dyn Points<B>, copies: Range<usize>| {
+        let part = |copies| {
+            let batch = points.batch(x, request.first_row + first, copies);
+            average(network, batch, &request.targets, request.ignore_last_act).map(without_goals)
+        };
+        let parts = blocks(copies, most_copies).map(part).collect::<Result<_>>()?;
+        let sum = |parts: &[Tensor<B>]| {
+            let sum = parts.iter().cloned().reduce(|a, b| a + b);
+            sum.expect("there is a block")
+        };
+        Ok(joined(parts, sum))
+    };
+    match &request.method {
         Method::Gradient { times_input } => {
             let tape = &tape()?;
             walked(network, request, &Gradient { tape, times_input: *times_input }, Some(tape))
@@ -253,12 +380,12 @@ fn explained<B: Kernels>(
             walked(network, request, &Lrp { tape, rules, books }, Some(tape))
         }
         &Method::DeepLift { rule, max_pool, weight } => {
-            let (tape, reference) = (&tape()?, &network.forward(references()?)?);
+            let (tape, reference) = (&tape()?, &network.forward(reference)?);
             let method = DeepLift { network, tape, reference, weight, rule, max_pool };
             walked(network, request, &method, Some(tape))
         }
         Method::ConnectionWeights { times_input } => {
-            let (device, x) = (network.device.clone(), times_input.then(|| x.clone()));
+            let (device, x) = (network.device.clone(), times_input.then(|| x.to_vec()));
             walked(network, request, &ConnectionWeights { device, x }, None)
         }
         Method::SmoothGrad { n, sigmas, seed, times_input, copies } => {
@@ -267,24 +394,19 @@ fn explained<B: Kernels>(
         }
         Method::IntegratedGradient { alphas, weights, times_input } => {
             let (alphas, weights, times_input) = (alphas.clone(), weights.clone(), *times_input);
-            let (copies, reference) = (0..alphas.len(), references()?);
+            let copies = 0..alphas.len();
             averaged(&IntegratedGradient { reference, alphas, weights, times_input }, copies)
         }
         &Method::ExactGradient { times_input, limit } => {
-            let (x, targets) =
-                ((&x[..], references()?), (&request.targets[..], request.ignore_last_act));
-            integrate_exactly(network, x, targets, times_input, limit).map(without_goals)
+            let targets = (&request.targets[..], request.ignore_last_act);
+            integrate_exactly(network, (x, reference), targets, times_input, limit)
+                .map(without_goals)
         }
         Method::ExpectedGradient { n, seed, copies } => {
-            let (n, seed, references) = (*n, *seed, references()?);
+            let (n, seed, references) = (*n, *seed, reference);
             averaged(&ExpectedGradient { references, n, seed }, copies.clone())
         }
-    }?;
-    let list = answers.into_iter().zip(&request.targets).map(|(answer, targets)| match answer {
-        Some(answer) => answer_to_r(network, answer, samples, targets.len(), call),
-        None => Ok(().into()),
-    });
-    Ok(list_from(list.collect::<Result<_>>()?))
+    }
 }
 
 /// The answers of a method that walks through the network once, over these values if it needs any.

@@ -27,10 +27,13 @@ fn install_hook() {
     });
 }
 
-/// Runs `f`; an error or a panic becomes a list of class `innsight_rust_error`.
+/// Runs `f`; an error or a panic becomes a list of class `innsight_rust_error`. Memory that was kept
+/// for reuse goes back to the system.
 pub fn guard(f: impl FnOnce() -> Result<Robj>) -> Robj {
     install_hook();
-    let outcome = catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|panic| {
+    let outcome = catch_unwind(AssertUnwindSafe(f));
+    crate::memory::release();
+    let outcome = outcome.unwrap_or_else(|panic| {
         let text = panic
             .downcast_ref::<String>()
             .map(String::as_str)

@@ -11,6 +11,7 @@ mod arrays;
 mod engine;
 mod error;
 mod files;
+mod memory;
 mod request;
 
 use extendr_api::prelude::*;
@@ -18,6 +19,9 @@ use extendr_api::prelude::*;
 use engine::Engine;
 use error::guard;
 use innsight_core::error::Kind;
+
+#[global_allocator]
+static MEMORY: memory::Recycler = memory::Recycler;
 
 /// The layers, rules, activation functions and devices of this build.
 /// @noRd

@@ -16,7 +16,5 @@ pub fn delta<B: Kernels>() -> f64 {
 
 /// z + sgn(z) ε, and δ where z is zero.
 pub fn stabilize<B: Kernels>(z: Tensor<B>, epsilon: f64) -> Tensor<B> {
-    let shifted = z.clone() + z.clone().sign().scale(epsilon);
-    // Where z is zero so is the shifted value; elsewhere it has moved away from zero.
-    shifted.fill_zeros(delta::<B>())
+    z.stabilize(epsilon, delta::<B>())
 }

@@ -9,7 +9,7 @@
 use burn::tensor::ops::{FloatElem, FloatTensor, IntTensor};
 use burn::tensor::{DType, Element, ElementConversion, Shape, Slice, TensorData, TensorMetadata};
 
-use crate::kernels::Kernels;
+use crate::kernels::{Kernels, Rectifier};
 
 /// A tensor of run-time rank on backend `B`. Cloning shares the storage.
 #[derive(Debug)]
@@ -219,25 +219,14 @@ impl<B: Kernels> Tensor<B> {
         self.reshape_rows(&[cells]).sum_axis(1)
     }
 
-    /// `op(self, other)` where `other` has one row a sample and `self` any whole number of rows a sample.
-    fn with_samples(self, other: &Self, op: fn(Self, Self) -> Self) -> Self {
-        let (shape, samples) = (self.shape(), other.rows());
-        if shape[0] == samples {
-            return op(self, other.clone());
-        }
-        let cells: usize = shape[1..].iter().product();
-        let rows = self.reshape(&[samples, shape[0] / samples, cells]);
-        op(rows, other.clone().reshape(&[samples, 1, cells])).reshape(&shape)
-    }
-
     /// `self * other`, `other` having one row a sample (see [`Tensor`] for rows).
     pub fn mul_samples(self, other: &Self) -> Self {
-        self.with_samples(other, |a, b| a * b)
+        self.map(|t| B::mul_samples(t, other.0.clone()))
     }
 
     /// `self / other`, `other` having one row a sample.
     pub fn div_samples(self, other: &Self) -> Self {
-        self.with_samples(other, |a, b| a / b)
+        self.map(|t| B::div_samples(t, other.0.clone()))
     }
 
     /// Sums along an axis, which stays with extent 1.
@@ -259,6 +248,26 @@ impl<B: Kernels> Tensor<B> {
         // slow where an axis of one cell comes last.
         let lines = [before, extent, after];
         self.reshape(if after == 1 { &lines[..2] } else { &lines }).map(|t| f(t, 1)).reshape(&shape)
+    }
+
+    /// z + sgn(z) ε, and δ where z is zero.
+    pub fn stabilize(self, epsilon: f64, delta: f64) -> Self {
+        self.map(|t| B::stabilize(t, epsilon, delta))
+    }
+
+    /// The rectifier of every cell.
+    pub fn rectify(self, rectifier: &Rectifier) -> Self {
+        self.map(|t| B::rectify(t, rectifier))
+    }
+
+    /// `self` times the derivative of the rectifier at x, which has one row a sample.
+    pub fn rectify_pullback(self, x: &Self, rectifier: &Rectifier) -> Self {
+        self.map(|t| B::rectify_pullback(t, x.0.clone(), rectifier))
+    }
+
+    /// See [`Kernels::rectify_secant`].
+    pub fn rectify_secant(&self, reference: &Self, rectifier: &Rectifier, delta: f64) -> Self {
+        Self(B::rectify_secant(self.0.clone(), reference.0.clone(), rectifier, delta))
     }
 
     /// max(x, 0).
@@ -362,9 +371,7 @@ impl<B: Kernels> Tensor<B> {
 
     /// Whether any value lies below zero.
     pub fn any_negative(&self) -> bool {
-        let mask = B::float_lower_elem(self.0.clone(), elem::<B>(0.0));
-        let any = B::bool_into_float(B::bool_any(mask));
-        Self(any).into_vec()[0] > 0.0
+        B::any_negative(self.0.clone())
     }
 }
 

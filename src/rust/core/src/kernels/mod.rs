@@ -4,13 +4,15 @@
 //! device (wgpu takes them as they are); [`cpu`] replaces the ones that burn-ndarray computes slowly.
 
 pub mod cpu;
+mod elementwise;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+mod pool;
 mod window;
 
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, FloatTensor, IntTensor};
-use burn::tensor::TensorData;
+use burn::tensor::{ElementConversion, TensorData};
 
 pub use window::{check_cells, Axis, Window};
 
@@ -86,21 +88,174 @@ pub trait Kernels: Backend {
         window.crop(padded).into_primitive()
     }
 
-    /// The maximum over each window and the position of its first occurrence, counted over the
-    /// cells of the **padded** plane row by row.
-    fn max_pool2d_winners(
+    /// The maximum over each window of x (rows, channels, height, width); padding never wins.
+    fn max_pool(x: FloatTensor<Self>, window: &Window) -> FloatTensor<Self> {
+        maxima::<Self>(x, window).0
+    }
+
+    /// The adjoint of [`Kernels::max_pool`] at x: hands every cell of s to the first winner of its
+    /// window. x has one row a sample.
+    fn max_pool_pullback(
+        s: FloatTensor<Self>,
         x: FloatTensor<Self>,
         window: &Window,
-    ) -> (FloatTensor<Self>, IntTensor<Self>) {
-        let x = window.pad(Tensor::<Self>::from_primitive(x), f64::NEG_INFINITY).into_primitive();
-        let pooled = Self::max_pool2d_with_indices(
-            x,
-            window.kernels(),
-            window.strides(),
-            [0, 0],
-            window.dilations(),
-            false,
-        );
-        (pooled.output, pooled.indices)
+    ) -> FloatTensor<Self> {
+        let s = Tensor::<Self>::from_primitive(s);
+        let [rows, channels, height, width] = extents(&s);
+        let winners = winners::<Self>(x, rows, window);
+        let ([padded_height, padded_width], windows) = (window.padded(), height * width);
+        let padded = s.reshape(&[rows, channels, windows]);
+        let padded = padded.scatter(2, winners, padded_height * padded_width);
+        let padded = padded.reshape(&[rows, channels, padded_height, padded_width]);
+        window.crop(padded).into_primitive()
     }
+
+    /// The cells of `values` in the places of the first winners of the windows over x, which has one
+    /// row a sample.
+    fn max_pool_pick(
+        values: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        window: &Window,
+    ) -> FloatTensor<Self> {
+        let padded = window.pad(Tensor::<Self>::from_primitive(values), 0.0);
+        let [rows, channels, height, width] = extents(&padded);
+        let [output_height, output_width] = window.output();
+        let padded = padded.reshape(&[rows, channels, height * width]);
+        let picked = padded.gather(2, winners::<Self>(x, rows, window));
+        picked.reshape(&[rows, channels, output_height, output_width]).into_primitive()
+    }
+
+    /// s ⊙ x, x having one row a sample and s any whole number of rows a sample.
+    fn mul_samples(s: FloatTensor<Self>, x: FloatTensor<Self>) -> FloatTensor<Self> {
+        broadcast::<Self>(s, x, Self::float_mul)
+    }
+
+    /// s / x, x having one row a sample and s any whole number of rows a sample.
+    fn div_samples(s: FloatTensor<Self>, x: FloatTensor<Self>) -> FloatTensor<Self> {
+        broadcast::<Self>(s, x, Self::float_div)
+    }
+
+    /// z + sgn(z) ε, and δ where z is zero.
+    fn stabilize(z: FloatTensor<Self>, epsilon: f64, delta: f64) -> FloatTensor<Self> {
+        let z = Tensor::<Self>::from_primitive(z);
+        let shifted = z.clone() + z.sign().scale(epsilon);
+        // Where z is zero so is the shifted value; elsewhere it has moved away from zero.
+        shifted.fill_zeros(delta).into_primitive()
+    }
+
+    /// The rectifier of every cell.
+    fn rectify(x: FloatTensor<Self>, rectifier: &Rectifier) -> FloatTensor<Self> {
+        rectifier.value(Tensor::<Self>::from_primitive(x)).into_primitive()
+    }
+
+    /// s times the derivative of the rectifier at x, which has one row a sample.
+    fn rectify_pullback(
+        s: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        rectifier: &Rectifier,
+    ) -> FloatTensor<Self> {
+        let slope = rectifier.derivative(Tensor::<Self>::from_primitive(x));
+        Self::mul_samples(s, slope.into_primitive())
+    }
+
+    /// Δy / Δx of the rectifier, and its derivative in the middle where |Δx| is at most `delta`. One
+    /// of x and the reference may have one row only.
+    fn rectify_secant(
+        x: FloatTensor<Self>,
+        reference: FloatTensor<Self>,
+        rectifier: &Rectifier,
+        delta: f64,
+    ) -> FloatTensor<Self> {
+        let (x, reference) = (Tensor::from_primitive(x), Tensor::from_primitive(reference));
+        let y: [Tensor<Self>; 2] = [&x, &reference].map(|x| rectifier.value(x.clone()));
+        let [y, at_reference] = y;
+        let (dx, dy) = (x.clone() - reference.clone(), y - at_reference);
+        let slope = rectifier.derivative((x + reference).scale(0.5));
+        let apart = dx.clone().abs().above(delta);
+        slope.where_one(apart, dy / dx.fill_zeros(1.0)).into_primitive()
+    }
+
+    /// Whether any value lies below zero.
+    fn any_negative(x: FloatTensor<Self>) -> bool {
+        let any = Self::bool_any(Self::float_lower_elem(x, 0.0.elem()));
+        Tensor::<Self>::from_primitive(Self::bool_into_float(any)).into_vec()[0] > 0.0
+    }
+}
+
+/// x above the threshold t, slope · (x - t) below, and at most `max`; the derivative at t is the slope.
+#[derive(Debug, Clone, Copy)]
+pub struct Rectifier {
+    /// The slope below the threshold.
+    pub slope: f64,
+    /// The threshold.
+    pub threshold: f64,
+    /// The largest value.
+    pub max: f64,
+}
+
+impl Rectifier {
+    fn value<B: Kernels>(&self, x: Tensor<B>) -> Tensor<B> {
+        let y = match (self.slope, self.threshold) {
+            (0.0, 0.0) => x.positive(),
+            (slope, threshold) => {
+                let below = x.clone().add_scalar(-threshold).scale(slope);
+                below.where_one(x.clone().above(threshold), x)
+            }
+        };
+        if self.max.is_finite() {
+            y.at_most(self.max)
+        } else {
+            y
+        }
+    }
+
+    fn derivative<B: Kernels>(&self, x: Tensor<B>) -> Tensor<B> {
+        let slope = x.clone().above(self.threshold).scale(1.0 - self.slope).add_scalar(self.slope);
+        if self.max.is_finite() {
+            slope * x.scale(-1.0).above(-self.max)
+        } else {
+            slope
+        }
+    }
+}
+
+fn extents<B: Kernels>(planes: &Tensor<B>) -> [usize; 4] {
+    planes.shape().try_into().unwrap_or_else(|shape| panic!("not planes: {shape:?}"))
+}
+
+/// The maximum over each window and the position of its first occurrence, counted over the cells of
+/// the padded plane row by row.
+fn maxima<B: Kernels>(x: FloatTensor<B>, window: &Window) -> (FloatTensor<B>, IntTensor<B>) {
+    let x = window.pad(Tensor::<B>::from_primitive(x), f64::NEG_INFINITY).into_primitive();
+    let (kernel, stride, dilation) = (window.kernels(), window.strides(), window.dilations());
+    let pooled = B::max_pool2d_with_indices(x, kernel, stride, [0, 0], dilation, false);
+    (pooled.output, pooled.indices)
+}
+
+/// The positions of the maxima for `rows` rows, (rows, channels, windows): those of a sample hold for
+/// all of its rows.
+fn winners<B: Kernels>(x: FloatTensor<B>, rows: usize, window: &Window) -> IntTensor<B> {
+    let (y, winners) = maxima::<B>(x, window);
+    let [samples, channels, height, width] = extents(&Tensor::<B>::from_primitive(y));
+    let cells = channels * height * width;
+    let winners = B::int_reshape(winners, vec![samples, 1, cells].into());
+    let winners = B::int_expand(winners, vec![samples, rows / samples, cells].into());
+    B::int_reshape(winners, vec![rows, channels, height * width].into())
+}
+
+/// `op` of s and x, x having one row a sample and s any whole number of rows a sample.
+fn broadcast<B: Kernels>(
+    s: FloatTensor<B>,
+    x: FloatTensor<B>,
+    op: fn(FloatTensor<B>, FloatTensor<B>) -> FloatTensor<B>,
+) -> FloatTensor<B> {
+    let (s, x) = (Tensor::<B>::from_primitive(s), Tensor::<B>::from_primitive(x));
+    let (shape, samples) = (s.shape(), x.rows());
+    if shape[0] == samples {
+        return op(s.into_primitive(), x.into_primitive());
+    }
+    let cells: usize = shape[1..].iter().product();
+    let s = s.reshape(&[samples, shape[0] / samples, cells]).into_primitive();
+    let x = x.reshape(&[samples, 1, cells]).into_primitive();
+    Tensor::<B>::from_primitive(op(s, x)).reshape(&shape).into_primitive()
 }

@@ -7,12 +7,12 @@ use serde::Deserialize;
 use super::concatenate::axis;
 use super::elementwise::{
     Cellwise, Elu, Exponential, Gelu, GeluTanh, HardShrink, HardSwish, LogSigmoid, Mish, Ramp,
-    Relu, Sigmoid, Silu, SoftShrink, Softplus, Softsign, Squareplus, Tanh, TanhShrink,
+    Sigmoid, Silu, SoftShrink, Softplus, Softsign, Squareplus, Tanh, TanhShrink,
 };
 use super::softmax::{LogSoftmax, Softmax};
 use super::{single, Built, Context, Layer, Nonlinear, Settings, Shape};
 use crate::error::{Kind, Result};
-use crate::kernels::Kernels;
+use crate::kernels::{Kernels, Rectifier};
 use crate::tensor::largest;
 
 /// A function by name, with the arguments that differ from their defaults; see [`ACTIVATIONS`].
@@ -56,8 +56,8 @@ macro_rules! activations {
 activations! {
     axes: axes;
     "relu"(negative_slope = 0.0, threshold = 0.0, max_value = f64::INFINITY) =>
-        Cellwise(Relu { slope: negative_slope, threshold, max: max_value });
-    "leaky_relu"(negative_slope = 0.01) => Cellwise(Relu::leaky(negative_slope));
+        Cellwise(Rectifier { slope: negative_slope, threshold, max: max_value });
+    "leaky_relu"(negative_slope = 0.01) => Cellwise(Rectifier::leaky(negative_slope));
     "relu6" => Cellwise(Ramp { slope: 1.0, offset: 0.0, lower: 0.0, upper: 6.0 });
     "hard_tanh"(min_val = -1.0, max_val = 1.0) =>
         Cellwise(Ramp { slope: 1.0, offset: 0.0, lower: min_val, upper: max_val });

@@ -3,7 +3,7 @@
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
 use super::{Nonlinear, Pair};
-use crate::kernels::Kernels;
+use crate::kernels::{Kernels, Rectifier};
 use crate::stabilizer::delta;
 use crate::tensor::Tensor;
 
@@ -13,6 +13,18 @@ pub(super) trait Elementwise<B: Kernels> {
     fn value(&self, x: Tensor<B>) -> Tensor<B>;
     /// f'(x), where y = f(x).
     fn derivative(&self, x: Tensor<B>, y: Tensor<B>) -> Tensor<B>;
+    /// Δy / Δx, and the derivative where there is no difference.
+    fn secant(&self, x: &Pair<B>, y: &Pair<B>) -> Tensor<B> {
+        let (dx, dy) = (x.delta(), y.delta());
+        let apart = dx.clone().abs().above(delta::<B>());
+        let middle = x.middle();
+        let slope = self.derivative(middle.clone(), self.value(middle));
+        slope.where_one(apart, dy / dx.fill_zeros(1.0))
+    }
+    /// s f'(x), where x and y = f(x) have one row a sample.
+    fn pullback(&self, s: Tensor<B>, x: &Tensor<B>, y: &Tensor<B>) -> Tensor<B> {
+        s.mul_samples(&self.derivative(x.clone(), y.clone()))
+    }
     /// See [`Nonlinear::kinks`].
     fn kinks(&self) -> Option<Vec<f64>> {
         None
@@ -28,15 +40,11 @@ impl<B: Kernels, F: Elementwise<B>> Nonlinear<B> for Cellwise<F> {
     }
 
     fn secant(&self, s: Tensor<B>, x: &[Pair<B>], y: &Pair<B>) -> Vec<Tensor<B>> {
-        let (dx, dy) = (x[0].delta(), y.delta());
-        let apart = dx.clone().abs().above(delta::<B>());
-        let middle = x[0].middle();
-        let slope = self.0.derivative(middle.clone(), self.0.value(middle));
-        vec![s.mul_samples(&slope.where_one(apart, dy / dx.fill_zeros(1.0)))]
+        vec![s.mul_samples(&self.0.secant(&x[0], y))]
     }
 
     fn pullback(&self, s: Tensor<B>, x: &[Tensor<B>], y: &Tensor<B>) -> Vec<Tensor<B>> {
-        vec![s.mul_samples(&self.0.derivative(x[0].clone(), y.clone()))]
+        vec![self.0.pullback(s, &x[0], y)]
     }
 
     fn is_elementwise(&self) -> bool {
@@ -62,43 +70,28 @@ fn ones<B: Kernels>(like: &Tensor<B>) -> Tensor<B> {
     Tensor::full(&like.shape(), 1.0, &like.device())
 }
 
-/// x above the threshold t, slope · (x - t) below, and at most `max`; the derivative at t is the slope.
-pub(super) struct Relu {
-    pub slope: f64,
-    pub threshold: f64,
-    pub max: f64,
-}
-
-impl Relu {
+impl Rectifier {
     /// Without threshold and bound.
-    pub fn leaky(slope: f64) -> Self {
+    pub(super) fn leaky(slope: f64) -> Self {
         Self { slope, threshold: 0.0, max: f64::INFINITY }
     }
 }
 
-impl<B: Kernels> Elementwise<B> for Relu {
+impl<B: Kernels> Elementwise<B> for Rectifier {
     fn value(&self, x: Tensor<B>) -> Tensor<B> {
-        let y = match (self.slope, self.threshold) {
-            (0.0, 0.0) => x.positive(),
-            (slope, threshold) => {
-                let below = x.clone().add_scalar(-threshold).scale(slope);
-                switch(x.clone(), threshold, below, x)
-            }
-        };
-        if self.max.is_finite() {
-            y.at_most(self.max)
-        } else {
-            y
-        }
+        x.rectify(self)
     }
 
     fn derivative(&self, x: Tensor<B>, _: Tensor<B>) -> Tensor<B> {
-        let slope = x.clone().above(self.threshold).scale(1.0 - self.slope).add_scalar(self.slope);
-        if self.max.is_finite() {
-            slope * x.scale(-1.0).above(-self.max)
-        } else {
-            slope
-        }
+        ones(&x).rectify_pullback(&x, self)
+    }
+
+    fn secant(&self, x: &Pair<B>, _: &Pair<B>) -> Tensor<B> {
+        x.at.rectify_secant(&x.reference, self, delta::<B>())
+    }
+
+    fn pullback(&self, s: Tensor<B>, x: &Tensor<B>, _: &Tensor<B>) -> Tensor<B> {
+        s.rectify_pullback(x, self)
     }
 
     /// Other thresholds than zero are a jump.

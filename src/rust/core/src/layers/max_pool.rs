@@ -1,6 +1,6 @@
 //! Max pooling, local and global.
 
-use burn::tensor::ops::{FloatTensor, IntTensor};
+use burn::tensor::ops::FloatTensor;
 use serde::Deserialize;
 
 use super::avg_pool::{global, WindowMean};
@@ -80,49 +80,28 @@ impl<B: Kernels> WindowMax<B> {
         Ok(Self { window, average, input: input.to_vec(), output: output.to_vec() })
     }
 
-    /// The maxima, and where they lie in the padded plane.
-    fn maxima(&self, x: &Tensor<B>) -> (FloatTensor<B>, IntTensor<B>) {
-        let [height, width] = self.window.input();
-        let planes = x.clone().reshape_rows(&[self.input[0], height, width]);
-        B::max_pool2d_winners(planes.into_primitive(), &self.window)
-    }
-
-    /// The places of the maxima for `rows` rows: those of a sample hold for all of its rows.
-    fn winners(&self, x: &Tensor<B>, rows: usize) -> IntTensor<B> {
-        let (_, winners) = self.maxima(x);
-        let (channels, cells) = (self.input[0], self.cells());
-        let winners = B::int_reshape(winners, vec![x.rows(), 1, channels * cells].into());
-        let stretched = vec![x.rows(), rows / x.rows(), channels * cells];
-        let winners = B::int_expand(winners, stretched.into());
-        B::int_reshape(winners, vec![rows, channels, cells].into())
-    }
-
-    /// The number of windows.
-    fn cells(&self) -> usize {
-        self.window.output().iter().product()
+    /// Rows of planes of the given extents.
+    fn planes(&self, x: Tensor<B>, [height, width]: [usize; 2]) -> FloatTensor<B> {
+        x.reshape_rows(&[self.input[0], height, width]).into_primitive()
     }
 }
 
 impl<B: Kernels> Selection<B> for WindowMax<B> {
     fn apply(&self, x: &Tensor<B>) -> Tensor<B> {
-        Tensor::from_primitive(self.maxima(x).0).reshape_rows(&self.output)
+        let x = self.planes(x.clone(), self.window.input());
+        Tensor::from_primitive(B::max_pool(x, &self.window)).reshape_rows(&self.output)
     }
 
     fn pick(&self, values: &Tensor<B>, x: &Tensor<B>) -> Tensor<B> {
-        let (rows, channels) = (values.rows(), self.input[0]);
-        let [height, width] = self.window.input();
-        let padded = self.window.pad(values.clone().reshape_rows(&[channels, height, width]), 0.0);
-        let cells = self.window.padded().iter().product();
-        let picked = padded.reshape(&[rows, channels, cells]).gather(2, self.winners(x, rows));
-        picked.reshape_rows(&self.output)
+        let [values, x] = [values, x].map(|t| self.planes(t.clone(), self.window.input()));
+        let picked = B::max_pool_pick(values, x, &self.window);
+        Tensor::from_primitive(picked).reshape_rows(&self.output)
     }
 
     fn pullback(&self, s: Tensor<B>, x: &Tensor<B>) -> Tensor<B> {
-        let (rows, channels) = (s.rows(), self.input[0]);
-        let [height, width] = self.window.padded();
-        let s = s.reshape(&[rows, channels, self.cells()]);
-        let padded = s.scatter(2, self.winners(x, rows), height * width);
-        self.window.crop(padded.reshape(&[rows, channels, height, width])).reshape_rows(&self.input)
+        let s = self.planes(s, self.window.output());
+        let x = self.planes(x.clone(), self.window.input());
+        Tensor::from_primitive(B::max_pool_pullback(s, x, &self.window)).reshape_rows(&self.input)
     }
 
     fn average(&self) -> &dyn Affine<B> {

@@ -16,9 +16,12 @@ pub const INFO: Info = Info {
 pub fn relevance<B: Kernels>(place: &Place<B>, alpha: f64, r: Tensor<B>) -> Vec<Tensor<B>> {
     let part =
         |f: fn(Tensor<B>) -> Tensor<B>| -> Vec<_> { place.x.iter().cloned().map(f).collect() };
-    let positive = part(Tensor::positive);
     // Behind a rectifier there are no negative operands and half of the work would be zero.
     let negative = place.x.iter().any(Tensor::any_negative).then(|| part(Tensor::negative));
+    let positive = match negative {
+        Some(_) => part(Tensor::positive),
+        None => place.x.to_vec(),
+    };
     let (b, delta) = (place.layer.bias(), delta::<B>());
     // Contributions are positive through weights of x's own sign, and negative through the others.
     let halves = [
@@ -31,7 +34,8 @@ pub fn relevance<B: Kernels>(place: &Place<B>, alpha: f64, r: Tensor<B>) -> Vec<
         let x = x.into_iter().flatten();
         let z = x.clone().map(|(x, part)| place.layer.apply(x, part)).chain(bias.clone());
         let z = z.reduce(|a, b| a + b).expect("there is a positive part");
-        let s = place.divide(r.clone().scale(factor), &z, bias, z.clone().add_scalar(delta));
+        let r = if factor == 1.0 { r.clone() } else { r.clone().scale(factor) };
+        let s = place.divide(r, &z, bias, z.clone().add_scalar(delta));
         x.map(|(x, part)| place.share(s.clone(), x, part)).collect::<Vec<_>>()
     });
     let sum = |a: Vec<_>, b: Vec<_>| a.into_iter().zip(b).map(|(a, b)| a + b).collect();

@@ -1,10 +1,11 @@
 //! The kernels against plain loops.
 
-use innsight_core::kernels::{cpu::set_threads, Axis, Kernels, Window};
+use innsight_core::kernels::{cpu::set_threads, Axis, Kernels, Rectifier, Window};
+use innsight_core::tensor::Tensor;
 
 use crate::{assert_close, on_every_backend, Random};
 
-on_every_backend!(convolution, maxima_over_windows);
+on_every_backend!(convolution, maxima_over_windows, passes);
 
 fn window(random: &mut Random) -> Window {
     let mut axis = || Axis {
@@ -81,8 +82,7 @@ fn convolution<B: Kernels>(device: &B::Device, tolerance: f64) {
             }
         }
         let tensor = |v: &[f64], shape: [usize; 4]| {
-            innsight_core::tensor::Tensor::<B>::from_vec(v.to_vec(), &shape, device)
-                .into_primitive()
+            Tensor::<B>::from_vec(v.to_vec(), &shape, device).into_primitive()
         };
         let weight = || tensor(&w, [groups * outputs, per, k, l]);
         let b = innsight_core::tensor::Tensor::<B>::from_vec(bias, &[groups * outputs], device);
@@ -97,7 +97,7 @@ fn convolution<B: Kernels>(device: &B::Device, tolerance: f64) {
         );
         let s = tensor(&s, [rows, groups * outputs, out_height, out_width]);
         let pulled = B::conv_pullback(s, weight(), &cache, &window, groups);
-        let values = |t| innsight_core::tensor::Tensor::<B>::from_primitive(t).into_vec();
+        let values = |t| Tensor::<B>::from_primitive(t).into_vec();
         let what = format!("{window:?}, {groups} groups");
         assert_close(&what, &values(forward), &y, tolerance);
         assert_close(&what, &values(pulled), &back, tolerance);
@@ -121,19 +121,85 @@ fn maxima_over_windows<B: Kernels>(device: &B::Device, tolerance: f64) {
         if y.contains(&f64::NEG_INFINITY) {
             continue; // A window in the padding alone, which the layer refuses.
         }
-        let plane = innsight_core::tensor::Tensor::<B>::from_vec(x, &[1, 1, height, width], device);
-        let (values, winners) = B::max_pool2d_winners(plane.into_primitive(), &window);
-        let values = innsight_core::tensor::Tensor::<B>::from_primitive(values).into_vec();
-        assert_close(&format!("{window:?}"), &values, &y, tolerance);
-        // One unit of signal from every window, at the winner's place in the input.
-        let ones = innsight_core::tensor::Tensor::<B>::full(&[1, 1, outputs], 1.0, device);
-        let [padded_height, padded_width] = window.padded();
-        let winners = B::int_reshape(winners, vec![1, 1, outputs].into());
-        let hits = ones.scatter(2, winners, padded_height * padded_width);
-        let hits = window.crop(hits.reshape(&[1, 1, padded_height, padded_width])).into_vec();
-        let mut expected = vec![0.0; height * width];
-        winner.iter().for_each(|&w| expected[w as usize] += 1.0);
-        assert_close(&format!("winners of {window:?}"), &hits, &expected, tolerance);
+        let plane = |x: Vec<f64>| Tensor::<B>::from_vec(x, &[1, 1, height, width], device);
+        let values =
+            Tensor::<B>::from_primitive(B::max_pool(plane(x.clone()).into_primitive(), &window));
+        assert_close(&format!("{window:?}"), &values.into_vec(), &y, tolerance);
+        // Two rows of signals for the one of x.
+        let s = random.values(2 * outputs);
+        let mut expected = vec![0.0; 2 * height * width];
+        for (i, s) in s.iter().enumerate() {
+            expected[i / outputs * height * width + winner[i % outputs] as usize] += s;
+        }
+        let [output_height, output_width] = window.output();
+        let s = Tensor::<B>::from_vec(s, &[2, 1, output_height, output_width], device);
+        let pulled =
+            B::max_pool_pullback(s.into_primitive(), plane(x.clone()).into_primitive(), &window);
+        let what = format!("winners of {window:?}");
+        assert_close(&what, &Tensor::<B>::from_primitive(pulled).into_vec(), &expected, tolerance);
+        let values = random.values(2 * height * width);
+        let expected: Vec<f64> = (0..2 * outputs)
+            .map(|i| values[i / outputs * height * width + winner[i % outputs] as usize])
+            .collect();
+        let values = Tensor::<B>::from_vec(values, &[2, 1, height, width], device);
+        let picked = B::max_pool_pick(values.into_primitive(), plane(x).into_primitive(), &window);
+        assert_close(&what, &Tensor::<B>::from_primitive(picked).into_vec(), &expected, tolerance);
+    }
+}
+
+/// Passes over cells, short ones and ones that threads share, whether the storage is shared or not.
+fn passes<B: Kernels>(device: &B::Device, tolerance: f64) {
+    let mut random = Random::new(9);
+    set_threads(2);
+    for (samples, repeats, cells) in [(1, 1, 5), (3, 2, 7), (2, 3, 50_000), (1, 2, 300_000)] {
+        let rows = samples * repeats;
+        let (s, mut x) = (random.values(rows * cells), random.values(samples * cells));
+        x[0] = 0.0;
+        let of_sample = |i: usize| x[i / cells / repeats * cells + i % cells];
+        let tensor =
+            |v: &[f64]| Tensor::<B>::from_vec(v.to_vec(), &[v.len() / cells, cells], device);
+        let (signal, value) = (tensor(&s), tensor(&x));
+        let check = |what: &str, ours: Tensor<B>, f: &dyn Fn(f64, f64) -> f64| {
+            let expected: Vec<f64> = (0..s.len()).map(|i| f(s[i], of_sample(i))).collect();
+            assert_close(what, &ours.into_vec(), &expected, tolerance);
+        };
+        check("product", tensor(&s).mul_samples(&value), &|s, x| s * x);
+        check("product, shared", signal.clone().mul_samples(&value), &|s, x| s * x);
+        let stable = |x: f64| if x == 0.0 { 0.5 } else { x + x.signum() * 0.5 };
+        let denominator = value.clone().stabilize(0.5, 0.5);
+        check("quotient", signal.clone().div_samples(&denominator), &|s, x| s / stable(x));
+        for (slope, threshold, max) in [(0.0, 0.0, f64::INFINITY), (0.1, 0.3, 0.8)] {
+            let rectifier = &Rectifier { slope, threshold, max };
+            let f = |x: f64| if x > threshold { x.min(max) } else { slope * (x - threshold) };
+            let slope_at = |x: f64| match x > threshold {
+                true => f64::from(u8::from(x < max)),
+                false => slope,
+            };
+            check("rectifier", signal.clone().rectify(rectifier), &|s, _| f(s));
+            let pulled = signal.clone().rectify_pullback(&value, rectifier);
+            check("rectifier's derivative", pulled, &|s, x| s * slope_at(x));
+            let first = &x[..cells];
+            let reference = tensor(first);
+            let secant = signal.rectify_secant(&reference, rectifier, 1e-3).into_vec();
+            let swapped = reference.rectify_secant(&signal, rectifier, 1e-3).into_vec();
+            let expected: Vec<f64> = s
+                .iter()
+                .enumerate()
+                .map(|(i, &at)| {
+                    let from = first[i % cells];
+                    match (at - from).abs() > 1e-3 {
+                        true => (f(at) - f(from)) / (at - from),
+                        false => slope_at((at + from) / 2.0),
+                    }
+                })
+                .collect();
+            // The quotient of small differences.
+            assert_close("secant", &secant, &expected, 1e3 * tolerance);
+            assert_close("secant, swapped", &swapped, &expected, 1e3 * tolerance);
+        }
+        let negative = x.iter().any(|x| *x < 0.0);
+        assert_eq!(value.any_negative(), negative);
+        assert!(!value.abs().any_negative());
     }
 }
 
@@ -153,12 +219,11 @@ fn long_signals() {
         y[at] += w[cell] * x[place];
         back[place] += w[cell] * s[at];
     });
-    let tensor = |v: Vec<f64>, n: usize| {
-        innsight_core::tensor::Tensor::<B>::from_vec(v, &[1, 1, 1, n], &device).into_primitive()
-    };
+    let tensor =
+        |v: Vec<f64>, n: usize| Tensor::<B>::from_vec(v, &[1, 1, 1, n], &device).into_primitive();
     let w = tensor(w, 5);
     let cache = Default::default();
-    let values = |t| innsight_core::tensor::Tensor::<B>::from_primitive(t).into_vec();
+    let values = |t| Tensor::<B>::from_primitive(t).into_vec();
     assert_close(
         "long",
         &values(B::conv(tensor(x, n), w.clone(), None, &cache, &window, 1)),
@@ -318,7 +383,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
     let device = Default::default();
     let axis = |n| Axis { kernel: 3, padding: [1, 1], ..Axis::trivial(n) };
     let window = Window::new([axis(40), axis(40)]).unwrap();
-    let values = |t| innsight_core::tensor::Tensor::<B>::from_primitive(t).into_vec();
+    let values = |t| Tensor::<B>::from_primitive(t).into_vec();
     let run = |threads: usize, rows: usize, groups: usize| {
         set_threads(threads);
         let mut random = Random::new(4);

@@ -17,11 +17,12 @@ mod winograd;
 use std::cell::OnceCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use burn::tensor::TensorData;
+use burn::tensor::{ElementConversion, TensorData};
 use burn_ndarray::{FloatNdArrayElement, NdArray, NdArrayTensor, SharedArray};
 use ndarray::{Array2, Array4, ArrayD, ArrayView2, ArrayView4, ArrayViewD, CowArray, Ix2, Ix4};
 
-use super::{Kernels, Window};
+use super::elementwise::{map, pairs, with_samples, Rectify};
+use super::{pool, Kernels, Rectifier, Window};
 
 static THREADS: AtomicUsize = AtomicUsize::new(2);
 
@@ -30,16 +31,23 @@ pub fn set_threads(threads: usize) {
     THREADS.store(threads.max(1), Ordering::Relaxed);
 }
 
+/// The number of threads that the kernels may use.
+pub(super) fn threads() -> usize {
+    THREADS.load(Ordering::Relaxed)
+}
+
 /// Multiplications below which a second thread costs more than it brings.
 const WORTH_A_THREAD: usize = 1 << 20;
 
 /// A float type of the ndarray backend.
-pub trait Float: FloatNdArrayElement + simd::Lanes
+pub trait Float: FloatNdArrayElement + simd::Lanes + PartialOrd
 where
     NdArrayTensor: From<SharedArray<Self>>,
 {
     /// The storage of a tensor, without a copy.
     fn view(tensor: &NdArrayTensor) -> ArrayViewD<'_, Self>;
+    /// The storage itself.
+    fn shared(tensor: NdArrayTensor) -> SharedArray<Self>;
 }
 
 macro_rules! float {
@@ -48,6 +56,13 @@ macro_rules! float {
             fn view(tensor: &NdArrayTensor) -> ArrayViewD<'_, Self> {
                 match tensor {
                     NdArrayTensor::$variant(storage) => storage.view(),
+                    other => panic!("a tensor of another type: {other:?}"),
+                }
+            }
+
+            fn shared(tensor: NdArrayTensor) -> SharedArray<Self> {
+                match tensor {
+                    NdArrayTensor::$variant(storage) => storage.into_shared(),
                     other => panic!("a tensor of another type: {other:?}"),
                 }
             }
@@ -64,7 +79,7 @@ where
     E::view(tensor).into_dimensionality::<Ix2>().unwrap_or_else(|e| panic!("not a matrix: {e}"))
 }
 
-fn planes<E: Float>(tensor: &NdArrayTensor) -> ArrayView4<'_, E>
+pub(super) fn planes<E: Float>(tensor: &NdArrayTensor) -> ArrayView4<'_, E>
 where
     NdArrayTensor: From<SharedArray<E>>,
 {
@@ -73,7 +88,7 @@ where
 
 /// How many threads pay for `work` multiplications.
 fn threads_for(work: usize) -> usize {
-    THREADS.load(Ordering::Relaxed).min(work / WORTH_A_THREAD).max(1)
+    threads().min(work / WORTH_A_THREAD).max(1)
 }
 
 /// Runs `f` on equal shares of the tasks, each share on a thread, one of them on this one.
@@ -91,7 +106,7 @@ fn spread<T: Send>(tasks: Vec<T>, threads: usize, f: impl Fn(Vec<T>) + Sync) {
     });
 }
 
-fn tensor<E: Float, D: ndarray::Dimension>(array: ndarray::Array<E, D>) -> NdArrayTensor
+pub(super) fn tensor<E: Float, D: ndarray::Dimension>(array: ndarray::Array<E, D>) -> NdArrayTensor
 where
     NdArrayTensor: From<SharedArray<E>>,
 {
@@ -244,5 +259,62 @@ where
         groups: usize,
     ) -> NdArrayTensor {
         conv::<E>(&s, &weight, &None, cache, (window, groups, true))
+    }
+
+    fn max_pool(x: NdArrayTensor, window: &Window) -> NdArrayTensor {
+        pool::max_pool::<E>(&x, window)
+    }
+
+    fn max_pool_pullback(s: NdArrayTensor, x: NdArrayTensor, window: &Window) -> NdArrayTensor {
+        pool::max_pool_pullback::<E>(&s, &x, window)
+    }
+
+    fn max_pool_pick(values: NdArrayTensor, x: NdArrayTensor, window: &Window) -> NdArrayTensor {
+        pool::max_pool_pick::<E>(&values, &x, window)
+    }
+
+    fn mul_samples(s: NdArrayTensor, x: NdArrayTensor) -> NdArrayTensor {
+        with_samples::<E>(s, &x, |s, x| s * x)
+    }
+
+    fn div_samples(s: NdArrayTensor, x: NdArrayTensor) -> NdArrayTensor {
+        with_samples::<E>(s, &x, |s, x| s / x)
+    }
+
+    fn stabilize(z: NdArrayTensor, epsilon: f64, delta: f64) -> NdArrayTensor {
+        let (epsilon, delta): (E, E) = (epsilon.elem(), delta.elem());
+        map::<E>(z, |z| match z.partial_cmp(&E::zero()) {
+            Some(std::cmp::Ordering::Less) => z - epsilon,
+            Some(std::cmp::Ordering::Equal) => delta,
+            _ => z + epsilon,
+        })
+    }
+
+    fn rectify(x: NdArrayTensor, rectifier: &Rectifier) -> NdArrayTensor {
+        let rectify = Rectify::<E>::new(rectifier);
+        map::<E>(x, |x| rectify.value(x))
+    }
+
+    fn rectify_pullback(
+        s: NdArrayTensor,
+        x: NdArrayTensor,
+        rectifier: &Rectifier,
+    ) -> NdArrayTensor {
+        let rectify = Rectify::<E>::new(rectifier);
+        with_samples::<E>(s, &x, |s, x| s * rectify.derivative(x))
+    }
+
+    fn rectify_secant(
+        x: NdArrayTensor,
+        reference: NdArrayTensor,
+        rectifier: &Rectifier,
+        delta: f64,
+    ) -> NdArrayTensor {
+        let (rectify, delta) = (Rectify::<E>::new(rectifier), delta.elem());
+        pairs::<E>(&x, &reference, |x, reference| rectify.secant(x, reference, delta))
+    }
+
+    fn any_negative(x: NdArrayTensor) -> bool {
+        E::view(&x).iter().any(|x| *x < E::zero())
     }
 }

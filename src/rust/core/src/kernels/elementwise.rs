@@ -1,0 +1,196 @@
+//! Element-wise kernels for the CPU: one pass over memory, in place where no other tensor shares the
+//! storage, spread over threads where the pass is long.
+
+use burn::tensor::ElementConversion;
+use burn_ndarray::{NdArrayTensor, SharedArray};
+use ndarray::{ArrayD, IxDyn};
+
+use super::cpu::{threads, Float};
+use super::Rectifier;
+
+/// Cells below which a second thread costs more than it brings.
+const WORTH_A_THREAD: usize = 1 << 18;
+
+/// Calls `f(first cell, part)` for parts of the cells, each on a thread.
+pub(super) fn in_parts<E: Send>(cells: &mut [E], f: impl Fn(usize, &mut [E]) + Sync) {
+    in_parts_of(1, WORTH_A_THREAD, cells, f);
+}
+
+/// The same for parts of whole blocks, none of them with fewer than `least` cells.
+pub(super) fn in_parts_of<E: Send>(
+    block: usize,
+    least: usize,
+    cells: &mut [E],
+    f: impl Fn(usize, &mut [E]) + Sync,
+) {
+    let parts = threads().min(cells.len() / least).max(1);
+    let size = (cells.len() / block).div_ceil(parts).max(1) * block;
+    let mut parts = cells.chunks_mut(size).enumerate();
+    let first = parts.next();
+    std::thread::scope(|scope| {
+        for (i, part) in parts {
+            let f = &f;
+            scope.spawn(move || f(i * size, part));
+        }
+        if let Some((_, part)) = first {
+            f(0, part);
+        }
+    });
+}
+
+/// The cells in row-major order, as an array that nothing else shares.
+fn owned<E: Float>(tensor: NdArrayTensor) -> ArrayD<E>
+where
+    NdArrayTensor: From<SharedArray<E>>,
+{
+    let array = E::shared(tensor);
+    match array.is_standard_layout() {
+        true => array.into_owned(),
+        false => array.as_standard_layout().into_owned(),
+    }
+}
+
+fn slice<E>(array: &mut ArrayD<E>) -> &mut [E] {
+    array.as_slice_mut().expect("row-major")
+}
+
+/// Calls `f(cells of a part, first cell, first cell of the operand)` for stretches of `part`, which
+/// starts at cell `start` of a tensor, such that an operand with one row for `repeats` rows of `cells`
+/// cells has the stretch without a break.
+fn stretches<E>(
+    mut part: &mut [E],
+    start: usize,
+    (cells, repeats): (usize, usize),
+    mut f: impl FnMut(&mut [E], usize, usize),
+) {
+    let mut at = start;
+    while !part.is_empty() {
+        let (row, column) = (at / cells, at % cells);
+        let n = part.len().min(cells - column);
+        let (stretch, rest) = part.split_at_mut(n);
+        f(stretch, at, row / repeats * cells + column);
+        (part, at) = (rest, at + n);
+    }
+}
+
+/// f(x) for every cell.
+pub(super) fn map<E: Float>(x: NdArrayTensor, f: impl Fn(E) -> E + Sync) -> NdArrayTensor
+where
+    NdArrayTensor: From<SharedArray<E>>,
+{
+    let x = E::shared(x);
+    if !x.is_unique() && x.is_standard_layout() {
+        let mut y = ArrayD::<E>::zeros(x.raw_dim());
+        let x = x.as_slice().expect("row-major");
+        in_parts(slice(&mut y), |start, part| {
+            part.iter_mut().zip(&x[start..]).for_each(|(y, x)| *y = f(*x));
+        });
+        return y.into_shared().into();
+    }
+    let mut x = owned::<E>(x.into());
+    in_parts(slice(&mut x), |_, part| part.iter_mut().for_each(|x| *x = f(*x)));
+    x.into_shared().into()
+}
+
+/// f(s, x) for every cell of s, x having one row a sample and s any whole number of them.
+pub(super) fn with_samples<E: Float>(
+    s: NdArrayTensor,
+    x: &NdArrayTensor,
+    f: impl Fn(E, E) -> E + Sync,
+) -> NdArrayTensor
+where
+    NdArrayTensor: From<SharedArray<E>>,
+{
+    let mut s = owned::<E>(s);
+    let x = E::view(x);
+    let (rows, samples) = (s.shape()[0], x.shape()[0].max(1));
+    let row = (x.len() / samples, rows / samples);
+    let x = x.as_standard_layout();
+    let x = x.as_slice().expect("row-major");
+    // Where there is one row each, all is one stretch.
+    let row = if rows == samples { (x.len(), 1) } else { row };
+    in_parts(slice(&mut s), |start, part| {
+        stretches(part, start, row, |s, _, from| {
+            s.iter_mut().zip(&x[from..]).for_each(|(s, x)| *s = f(*s, *x));
+        });
+    });
+    s.into_shared().into()
+}
+
+/// f(x, x⁰) for every cell, where one of the two may have one row only.
+pub(super) fn pairs<E: Float>(
+    x: &NdArrayTensor,
+    reference: &NdArrayTensor,
+    f: impl Fn(E, E) -> E + Sync,
+) -> NdArrayTensor
+where
+    NdArrayTensor: From<SharedArray<E>>,
+{
+    let (x, reference) = (E::view(x), E::view(reference));
+    let (rows, references) = (x.shape()[0], reference.shape()[0]);
+    let mut shape = x.shape().to_vec();
+    shape[0] = rows.max(references);
+    let mut y = ArrayD::<E>::zeros(IxDyn(&shape));
+    let cells = x.len() / rows.max(1);
+    let (x, reference) = (x.as_standard_layout(), reference.as_standard_layout());
+    let (x, reference) = (x.as_slice(), reference.as_slice());
+    let (x, reference) = (x.expect("row-major"), reference.expect("row-major"));
+    in_parts(slice(&mut y), |start, part| {
+        stretches(part, start, (cells, 1), |y, at, _| {
+            let of = |rows: usize| if rows == 1 { at % cells } else { at };
+            let pairs = x[of(rows)..].iter().zip(&reference[of(references)..]);
+            y.iter_mut().zip(pairs).for_each(|(y, (x, reference))| *y = f(*x, *reference));
+        });
+    });
+    y.into_shared().into()
+}
+
+/// A [`Rectifier`] in the precision of the cells.
+#[derive(Clone, Copy)]
+pub(super) struct Rectify<E> {
+    slope: E,
+    threshold: E,
+    max: E,
+}
+
+impl<E: Float> Rectify<E>
+where
+    NdArrayTensor: From<SharedArray<E>>,
+{
+    pub(super) fn new(rectifier: &Rectifier) -> Self {
+        let &Rectifier { slope, threshold, max } = rectifier;
+        Self { slope: slope.elem(), threshold: threshold.elem(), max: max.elem() }
+    }
+
+    pub(super) fn value(self, x: E) -> E {
+        let zero = E::zero();
+        // Not 0 · x, which is no number where x is infinite.
+        let below = if self.slope == zero { zero } else { self.slope * (x - self.threshold) };
+        let y = if x <= self.threshold { below } else { x };
+        if y > self.max {
+            self.max
+        } else {
+            y
+        }
+    }
+
+    pub(super) fn derivative(self, x: E) -> E {
+        let slope = if x > self.threshold { E::one() } else { self.slope };
+        if x >= self.max {
+            E::zero()
+        } else {
+            slope
+        }
+    }
+
+    /// Δy / Δx, and the derivative in the middle where |Δx| is at most `delta`.
+    pub(super) fn secant(self, x: E, reference: E, delta: E) -> E {
+        let dx = x - reference;
+        let middle = self.derivative((x + reference) * 0.5.elem());
+        if dx > delta || dx < E::zero() - delta {
+            (self.value(x) - self.value(reference)) / dx
+        } else {
+            middle
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The memory of large tensors. A system hands out large blocks fresh: every page of them is mapped and
+//! cleared anew, which costs more time than most passes over a tensor. [`Recycler`] keeps freed blocks
+//! for the next tensor of the same size, until [`release`] gives them back at the end of a call.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::{Mutex, PoisonError};
+
+/// Bytes from which on a block is kept.
+const LEAST: usize = 1 << 18;
+/// Bytes that may be kept.
+const MOST: usize = 1 << 29;
+/// Blocks that may be kept.
+const SLOTS: usize = 64;
+
+/// The system's allocator, which reuses large blocks.
+pub struct Recycler;
+
+/// A free block.
+#[derive(Clone, Copy)]
+struct Block {
+    address: usize,
+    layout: Layout,
+}
+
+/// Free blocks, the oldest first.
+struct Kept {
+    blocks: [Option<Block>; SLOTS],
+    count: usize,
+    bytes: usize,
+}
+
+static KEPT: Mutex<Kept> = Mutex::new(Kept { blocks: [None; SLOTS], count: 0, bytes: 0 });
+
+impl Kept {
+    fn remove(&mut self, i: usize) -> Option<Block> {
+        let block = self.blocks[i].take()?;
+        self.blocks[i..self.count].rotate_left(1);
+        self.count -= 1;
+        self.bytes -= block.layout.size();
+        Some(block)
+    }
+
+    /// The latest block of this layout, which is the likeliest to be in the cache.
+    fn take(&mut self, layout: Layout) -> Option<Block> {
+        let fits = |block: &Option<Block>| block.is_some_and(|block| block.layout == layout);
+        let i = self.blocks[..self.count].iter().rposition(fits)?;
+        self.remove(i)
+    }
+
+    /// Keeps a block of at most [`MOST`] bytes; gives old ones back where there is no room.
+    fn put(&mut self, block: Block) {
+        while self.count == SLOTS || self.bytes + block.layout.size() > MOST {
+            self.remove(0).into_iter().for_each(give_back);
+        }
+        self.blocks[self.count] = Some(block);
+        self.count += 1;
+        self.bytes += block.layout.size();
+    }
+}
+
+fn give_back(block: Block) {
+    // SAFETY: the block came from the system's allocator with this layout, and nobody else has it.
+    unsafe { System.dealloc(block.address as *mut u8, block.layout) }
+}
+
+/// Gives all free blocks back to the system.
+pub fn release() {
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    while kept.count > 0 {
+        kept.remove(0).into_iter().for_each(give_back);
+    }
+}
+
+/// What is asked of the system for a large block: the size rounded up to one of eight a power of two,
+/// so that blocks of nearly the same size can stand in for each other. `None` for other blocks.
+fn recycled(layout: Layout) -> Option<Layout> {
+    if layout.size() < LEAST || layout.size() > MOST {
+        return None;
+    }
+    let step = 1 << (layout.size().ilog2() - 3);
+    Layout::from_size_align(layout.size().next_multiple_of(step), layout.align()).ok()
+}
+
+fn take(layout: Layout) -> Option<*mut u8> {
+    let block = KEPT.lock().unwrap_or_else(PoisonError::into_inner).take(layout);
+    block.map(|block| block.address as *mut u8)
+}
+
+// SAFETY: every block is one of the system's allocator, asked for and given back with the layout that
+// `recycled()` makes of its own. A free block is in `KEPT` until it is handed out or given back, never
+// both, and it is handed out for the same layout alone.
+unsafe impl GlobalAlloc for Recycler {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        match recycled(layout) {
+            Some(layout) => take(layout).unwrap_or_else(|| System.alloc(layout)),
+            None => System.alloc(layout),
+        }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        let Some(whole) = recycled(layout) else {
+            return System.alloc_zeroed(layout);
+        };
+        match take(whole) {
+            Some(block) => {
+                block.write_bytes(0, layout.size());
+                block
+            }
+            None => System.alloc_zeroed(whole),
+        }
+    }
+
+    unsafe fn dealloc(&self, address: *mut u8, layout: Layout) {
+        match recycled(layout) {
+            Some(layout) => {
+                let block = Block { address: address as usize, layout };
+                KEPT.lock().unwrap_or_else(PoisonError::into_inner).put(block);
+            }
+            None => System.dealloc(address, layout),
+        }
+    }
+
+    unsafe fn realloc(&self, address: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // The caller guarantees that the new size makes a layout.
+        let new = Layout::from_size_align_unchecked(size, layout.align());
+        match (recycled(layout), recycled(new)) {
+            (None, None) => System.realloc(address, layout, size),
+            (old, wanted) if old == wanted => address,
+            _ => {
+                let moved = self.alloc(new);
+                if !moved.is_null() {
+                    moved.copy_from_nonoverlapping(address, layout.size().min(size));
+                    self.dealloc(address, layout);
+                }
+                moved
+            }
+        }
+    }
+}
