@@ -1,10 +1,12 @@
 # Rscript peers.R [NETWORKS] [REPEATS] [THREADS]: whole methods of this package against captum and
-# zennit, in one process and in turn; medians in milliseconds and ratios, as a table in Markdown.
+# zennit, in turn; medians in milliseconds and ratios, as a table in Markdown.
 #   NETWORKS   such as a,b,c (see peers.py); default: all
-# Needs reticulate and, in the Python that RETICULATE_PYTHON names, what peers.py needs. The method
-# objects of this package are timed from `new()` to `result`; all outputs are explained at once,
-# where the peers go through them one by one.
+# Needs jsonlite and, in the Python that the environment variable PYTHON names, what peers.py needs.
+# Python is a process of its own: in R's, PyTorch's threads are slowed down tenfold. The method objects
+# of this package are timed from `new()` to `result`; all outputs are explained at once, where the
+# peers go through them one by one.
 library(innsight)
+`%||%` <- rlang::`%||%`
 
 arguments <- commandArgs(trailingOnly = TRUE)
 repeats <- if (length(arguments) > 1) as.integer(arguments[2]) else 5L
@@ -12,10 +14,16 @@ threads <- if (length(arguments) > 2) as.integer(arguments[3]) else 2L
 options(innsight.threads = threads, innsight.memory = "2GB")
 
 here <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)))
-python <- new.env()
-reticulate::source_python(file.path(here, "peers.py"), envir = python)
-python$set_threads(threads)
-names <- names(python$NETWORKS)
+port <- 20000L + Sys.getpid() %% 10000L
+server <- serverSocket(port)
+system2(Sys.getenv("PYTHON", "python3"), c(file.path(here, "peers.py"), port), wait = FALSE)
+connection <- socketAccept(server, blocking = TRUE, open = "r+", timeout = 3600)
+ask <- function(...) {
+  writeLines(jsonlite::toJSON(list(...), auto_unbox = TRUE, digits = NA), connection)
+  jsonlite::fromJSON(readLines(connection, 1)) %||% NA_real_
+}
+invisible(ask("set_threads", threads))
+names <- ask("names")
 if (length(arguments) > 0 && arguments[1] != "all") {
   names <- strsplit(arguments[1], ",")[[1]]
 }
@@ -43,13 +51,18 @@ first_rows <- function(x, n) {
 read_network <- function(name) {
   folder <- tempfile()
   dir.create(folder)
-  shape <- unlist(python$export(name, folder))
+  shape <- ask("export", name, folder)
   values <- readBin(file.path(folder, paste0(name, ".bin")), "double", prod(shape), size = 4)
   x <- aperm(array(values, rev(shape)), rev(seq_along(shape)))
   list(converter = convert(file.path(folder, paste0(name, ".onnx"))), x = x)
 }
 
-seconds <- function(expression) system.time(expression)[["elapsed"]]
+# system.time() has milliseconds only.
+seconds <- function(expression) {
+  start <- as.numeric(Sys.time())
+  force(expression)
+  as.numeric(Sys.time()) - start
+}
 cell <- function(x) formatC(1000 * x, format = "f", digits = if (x < 0.01) 2 else 0)
 
 columns <- c("network", "outputs", "method", "ours", "captum", "zennit", "faster peer / ours",
@@ -58,7 +71,7 @@ cat("|", paste(columns, collapse = " | "), "|\n", strrep("|---", length(columns)
 ratios <- c()
 for (name in names) {
   network <- read_network(name)
-  for (n_outputs in python$outputs(name)) {
+  for (n_outputs in ask("outputs", name)) {
     for (method in names(methods)) {
       ours <- function() {
         methods[[method]](
@@ -71,17 +84,17 @@ for (name in names) {
                     conditionMessage(attr(result, "condition"))))
         next
       }
-      peers <- unlist(python$peers(method))
+      peers <- as.character(unlist(ask("peers", method)))
       times <- replicate(repeats, {
         c(
           ours = seconds(ours()),
-          forward = python$forward(name),
-          vapply(peers, \(peer) python$run(name, method, peer, as.integer(n_outputs)), 0)
+          forward = ask("forward", name),
+          vapply(peers, \(peer) ask("run", name, method, peer, n_outputs), 0)
         )
       })
       medians <- apply(times, 1, stats::median)
       of_peer <- \(peer) if (peer %in% peers) cell(medians[[peer]]) else ""
-      ratio <- if (length(peers) > 0) min(medians[peers]) / medians[["ours"]]
+      ratio <- if (length(peers) > 0) min(medians[peers], na.rm = TRUE) / medians[["ours"]]
       ratios <- c(ratios, ratio)
       cat(sprintf(
         "| %s | %d | %s | %s | %s | %s | %s | %.1f |\n", name, n_outputs, method,

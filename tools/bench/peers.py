@@ -1,7 +1,11 @@
 """The networks of the comparison, and how captum and zennit explain them.
 
-peers.R loads this file. Needs torch, torchvision, captum, zennit and onnx.
+peers.R starts this file with the number of a port and asks it, line by line, to call a function.
+Needs torch, torchvision, captum, zennit and onnx.
 """
+import json
+import socket
+import sys
 import time
 import warnings
 
@@ -25,7 +29,7 @@ def cnn_1d():
     return nn.Sequential(
         nn.Conv1d(3, 32, 9), nn.ReLU(), nn.MaxPool1d(4),
         nn.Conv1d(32, 64, 9), nn.ReLU(), nn.MaxPool1d(4),
-        nn.Flatten(), nn.Linear(3776, 128), nn.ReLU(), nn.Linear(128, 5),
+        nn.Flatten(), nn.Linear(3840, 128), nn.ReLU(), nn.Linear(128, 5),
     )
 
 
@@ -171,3 +175,26 @@ def run(name, method, peer, n_outputs):
     for target in range(n_outputs):
         RUNS[method, peer](net, x.clone(), target)
     return time.perf_counter() - start
+
+
+def names():
+    return list(NETWORKS)
+
+
+def serve(port):
+    """Calls the functions of this file as [name, arguments...] says, a line of JSON each way."""
+    with socket.create_connection(("localhost", port)) as connection:
+        lines = connection.makefile("rw")
+        for line in lines:
+            name, *arguments = json.loads(line)
+            try:
+                answer = globals()[name](*arguments)
+            except Exception as error:  # a peer that cannot explain this network
+                print(name, arguments, repr(error), file=sys.stderr)
+                answer = None
+            lines.write(json.dumps(answer) + "\n")
+            lines.flush()
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]))
