@@ -27,12 +27,15 @@ skip_without_browser <- function() {
   skip_on_cran()
   skip_if_not_installed("plotly")
   skip_if_not_installed("htmltools")
+  skip_if_not_installed("rmarkdown")
+  skip_if(Sys.which("pandoc") == "", "no pandoc, which makes a page of one file")
   skip_if(length(chromium()) == 0, "no Chromium")
   skip_if(length(plotly_js()) == 0, "plotly.js 2 (set INNSIGHT_PLOTLY_JS) is not there")
 }
 
-# A page of plots of 900 x 500 pixels, one below the other; `script` runs once they are drawn. In it
-# `plots` are their elements and `report` is an object that browse() returns.
+# A page that holds all it needs, with plots of 900 x 500 pixels, one below the other; `script` runs
+# once they are drawn. In it `plots` are their elements and `report` is an object that browse()
+# returns.
 write_page <- function(plots, script = "") {
   folder <- tempfile("page")
   dir.create(folder)
@@ -67,11 +70,15 @@ write_page <- function(plots, script = "") {
       document.body.append(out);
     });
   </script>", script))
-  htmltools::save_html(htmltools::tagList(widgets, script), page, libdir = "lib")
+  title <- htmltools::tags$head(htmltools::tags$title("Pictures"))
+  htmltools::save_html(htmltools::tagList(title, widgets, script), page, libdir = "lib")
   bundled <- list.files(file.path(folder, "lib"), "^plotly-.*[.]js$", recursive = TRUE,
                         full.names = TRUE)
   file.copy(plotly_js(), utils::tail(bundled[file.size(bundled) > 1e5], 1), overwrite = TRUE)
-  page
+  whole <- tempfile("page", fileext = ".html")
+  rmarkdown::pandoc_self_contained_html(page, whole)
+  unlink(folder, recursive = TRUE)
+  whole
 }
 
 run_chromium <- function(page, ...) {
