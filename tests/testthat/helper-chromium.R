@@ -70,8 +70,7 @@ write_page <- function(plots, script = "") {
       document.body.append(out);
     });
   </script>", script))
-  title <- htmltools::tags$head(htmltools::tags$title("Pictures"))
-  htmltools::save_html(htmltools::tagList(title, widgets, script), page, libdir = "lib")
+  htmltools::save_html(htmltools::tagList(widgets, script), page, libdir = "lib")
   bundled <- list.files(file.path(folder, "lib"), "^plotly-.*[.]js$", recursive = TRUE,
                         full.names = TRUE)
   file.copy(plotly_js(), utils::tail(bundled[file.size(bundled) > 1e5], 1), overwrite = TRUE)

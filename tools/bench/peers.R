@@ -3,8 +3,8 @@
 #   NETWORKS   such as a,b,c (see peers.py); default: all
 # Needs jsonlite and, in the Python that the environment variable PYTHON names, what peers.py needs.
 # Python is a process of its own: in R's, PyTorch's threads are slowed down tenfold. The method
-# objects of this package are timed from `new()` to `result`; all outputs are explained at once, where
-# the peers go through them one by one.
+# objects of this package are timed from `new()` to `result`; all outputs are explained at once,
+# where the peers go through them one by one.
 library(innsight)
 `%||%` <- rlang::`%||%`
 
