@@ -34,6 +34,17 @@ methods::setOldClass(c("gTree", "grob", "gDesc"))
 #' [gridExtra::grid.arrange()], patchwork (`p | q`, `p / q`, `wrap_plots()`) and cowplot
 #' (`plot_grid()`) take these objects as they take ggplots.
 #'
+#' @param x,object An object of class `innsight_ggplot2`.
+#' @param e1,e2 Such an object and what is added to it: a theme, scale, layer, ..., a list of them, or
+#'   another plot, which patchwork puts beside it. `/` and `|` are patchwork's operators.
+#' @param i,j Rows (data points) and columns (output nodes and, within these, input layers): numbers,
+#'   negative numbers or logical values; all if left out.
+#' @param restyle Show labels at the edges of the part as at those of a whole picture?
+#' @param name Name of a part of the ggplot, such as `data` or `labels`.
+#' @param value For `[<-` an object of class `innsight_ggplot2` of the shape of what it replaces, for
+#'   `[[<-` a ggplot, for `$<-` the new part. Other objects give a warning and change nothing.
+#' @param drop Not used.
+#' @param ... For `print()` and `plot()`: see the table. Otherwise not used.
 #' @seealso [plot_result], [plot_global()]; [innsight_plotly-class] for interactive pictures
 #' @aliases innsight_ggplot2
 #' @importFrom methods new
@@ -229,6 +240,7 @@ strip_grob <- function(label, theme) {
 #' @export
 heightDetails.innsight_strip <- function(x) x$height
 
+#' @rdname innsight_ggplot2-class
 #' @export
 print.innsight_ggplot2 <- function(x, ...) {
   if (!x@multiplot) {
@@ -244,9 +256,11 @@ print.innsight_ggplot2 <- function(x, ...) {
   invisible(picture)
 }
 
+#' @rdname innsight_ggplot2-class
 #' @export
 plot.innsight_ggplot2 <- function(x, ...) print(x, ...)
 
+#' @rdname innsight_ggplot2-class
 #' @importFrom methods show
 #' @exportMethod show
 methods::setMethod("show", "innsight_ggplot2", function(object) print(object))
@@ -280,6 +294,7 @@ as_patch.innsight_ggplot2 <- function(x, ...) picture_gtable(x)
 # The parts of a grob are those of the object itself, everything else is the plot's.
 grob_parts <- c("name", "gp", "vp", "children", "childrenOrder", "childrenvp")
 
+#' @rdname innsight_ggplot2-class
 #' @exportMethod $
 methods::setMethod("$", "innsight_ggplot2", function(x, name) {
   if (name %in% grob_parts) {
@@ -289,6 +304,7 @@ methods::setMethod("$", "innsight_ggplot2", function(x, name) {
   if (!x@multiplot) eval(call("$", x@grobs[[1]], as.name(name)))
 })
 
+#' @rdname innsight_ggplot2-class
 #' @exportMethod $<-
 methods::setMethod("$<-", "innsight_ggplot2", function(x, name, value) {
   if (name %in% grob_parts) {
@@ -308,6 +324,7 @@ methods::setMethod("$<-", "innsight_ggplot2", function(x, name, value) {
   x
 })
 
+#' @rdname innsight_ggplot2-class
 #' @exportMethod dim
 methods::setMethod("dim", "innsight_ggplot2", function(x) {
   if (x@multiplot) dim(x@grobs) else lengths(facet_levels(x@grobs[[1]]$data, x@boxplot))
@@ -354,19 +371,28 @@ beside <- function(e1, e2, operator) {
   operator(plain(e1), plain(e2))
 }
 
+#' @rdname innsight_ggplot2-class
 #' @exportMethod +
 methods::setMethod("+", c("innsight_ggplot2", "ANY"), add_to_picture)
+#' @rdname innsight_ggplot2-class
 methods::setMethod("+", c("innsight_ggplot2", "innsight_ggplot2"), add_to_picture)
+#' @rdname innsight_ggplot2-class
 methods::setMethod("+", c("ANY", "innsight_ggplot2"), \(e1, e2) beside(e1, e2, `+`))
 
+#' @rdname innsight_ggplot2-class
 #' @exportMethod /
 methods::setMethod("/", c("innsight_ggplot2", "ANY"), \(e1, e2) beside(e1, e2, `/`))
+#' @rdname innsight_ggplot2-class
 methods::setMethod("/", c("ANY", "innsight_ggplot2"), \(e1, e2) beside(e1, e2, `/`))
+#' @rdname innsight_ggplot2-class
 methods::setMethod("/", c("innsight_ggplot2", "innsight_ggplot2"), \(e1, e2) beside(e1, e2, `/`))
 
+#' @rdname innsight_ggplot2-class
 #' @exportMethod |
 methods::setMethod("|", c("innsight_ggplot2", "ANY"), \(e1, e2) beside(e1, e2, `|`))
+#' @rdname innsight_ggplot2-class
 methods::setMethod("|", c("ANY", "innsight_ggplot2"), \(e1, e2) beside(e1, e2, `|`))
+#' @rdname innsight_ggplot2-class
 methods::setMethod("|", c("innsight_ggplot2", "innsight_ggplot2"), \(e1, e2) beside(e1, e2, `|`))
 
 # --- Parts ----------------------------------------------------------------------------------------
@@ -390,6 +416,7 @@ check_part <- function(index, n, arg, call) {
   check_indices(index, n, arg, call)
 }
 
+#' @rdname innsight_ggplot2-class
 #' @exportMethod [
 methods::setMethod("[", "innsight_ggplot2", function(x, i, j, ..., restyle = TRUE, drop = FALSE) {
   call <- quote(x[i, j])
@@ -419,6 +446,7 @@ methods::setMethod("[", "innsight_ggplot2", function(x, i, j, ..., restyle = TRU
   x
 })
 
+#' @rdname innsight_ggplot2-class
 #' @exportMethod [[
 methods::setMethod("[[", "innsight_ggplot2", function(x, i, j, ..., restyle = TRUE) {
   call <- quote(x[[i, j]])
@@ -458,6 +486,7 @@ abort_assignment <- function(x, call) {
   }
 }
 
+#' @rdname innsight_ggplot2-class
 #' @exportMethod [<-
 methods::setMethod("[<-", "innsight_ggplot2", function(x, i, j, ..., value) {
   call <- quote(`[<-`())
@@ -485,6 +514,7 @@ methods::setMethod("[<-", "innsight_ggplot2", function(x, i, j, ..., value) {
   x
 })
 
+#' @rdname innsight_ggplot2-class
 #' @exportMethod [[<-
 methods::setMethod("[[<-", "innsight_ggplot2", function(x, i, j, ..., value) {
   call <- quote(`[[<-`())

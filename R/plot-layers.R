@@ -25,7 +25,7 @@ bars <- function(frame, name, title, n_panels, n_boxes) {
     ggplot2::geom_hline(yintercept = 0, linewidth = 0.3) +
     scale_relevance("fill", c(-1, 1), guide = "none") +
     scale_position(frame, n_panels) +
-    scale_value(room_above(n_boxes, 0.05)) +
+    scale_y_value(room_above(n_boxes, 0.05)) +
     ggplot2::labs(x = title, y = name)
 }
 
@@ -45,7 +45,7 @@ signal_lines <- function(frame, name, legend, n_panels, n_boxes) {
     scale_relevance("colour", range(legend$breaks), breaks = legend$breaks,
                     labels = legend$labels) +
     scale_position(frame, n_panels, expand = ggplot2::expansion(0.02)) +
-    scale_value(room_above(n_boxes, 0.05)) +
+    scale_y_value(room_above(n_boxes, 0.05)) +
     ggplot2::labs(x = "Signal Length", y = "Signal", colour = name)
 }
 
@@ -125,7 +125,7 @@ boxes <- function(frame, name, title, n_panels) {
     ) +
     (if (any(frame$reference)) reference) +
     scale_position(frame, n_panels) +
-    scale_value() +
+    scale_y_value() +
     ggplot2::labs(x = title, y = name)
 }
 
@@ -145,7 +145,7 @@ bands <- function(frame, name, title, n_panels) {
     line(medians, "black") +
     (if (any(frame$reference)) line(\(frame) frame[frame$reference, ], "red")) +
     scale_position(frame, n_panels) +
-    scale_value() +
+    scale_y_value() +
     ggplot2::labs(x = title, y = name)
 }
 
@@ -154,7 +154,7 @@ importance_area <- function(frame, name, title, n_panels) {
   ggplot2::ggplot(frame, ggplot2::aes(x = .data$position, y = .data$value)) +
     ggplot2::geom_area(fill = "grey35") +
     scale_position(frame, n_panels) +
-    scale_value() +
+    scale_y_value() +
     ggplot2::labs(x = title, y = name)
 }
 
@@ -225,7 +225,7 @@ room_above <- function(n_panels, otherwise) {
 }
 
 # The values of bars, signals and boxes.
-scale_value <- function(expand = ggplot2::waiver()) {
+scale_y_value <- function(expand = ggplot2::waiver()) {
   ggplot2::scale_y_continuous(labels = value_labels, expand = expand)
 }
 

@@ -46,8 +46,8 @@ test_that("times_input multiplies by the data", {
     expect_equal(times$result[[1]][[i]], plain$result[[1]][[i]] * as.vector(x[[i]]))
   }
   expect_true(times$times_input)
-  expect_identical(plot(plain, data_idx = 1)[[1]]$labels$y, "Gradient")
-  expect_identical(plot(times, data_idx = 1)[[1]]$labels$y, "Relevance")
+  expect_identical(plot(plain, data_idx = 1)[[1, 1]]$labels$y, "Gradient")
+  expect_identical(plot(times, data_idx = 1)[[1, 1]]$labels$y, "Relevance")
 })
 
 test_that("results have the layout of the data", {

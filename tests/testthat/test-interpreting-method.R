@@ -149,7 +149,7 @@ test_that("objects survive saveRDS()", {
   again <- readRDS(file)
   expect_identical(get_result(again, "data.frame"), get_result(lrp, "data.frame"))
   expect_identical(run_lrp(again$converter, iris[, 1:4], verbose = FALSE)$result, lrp$result)
-  expect_s3_class(plot(again), "ggplot")
+  expect_s4_class(plot(again), "innsight_ggplot2")
 })
 
 test_that("data points come as matrix, data frame or list", {

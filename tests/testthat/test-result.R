@@ -39,7 +39,7 @@ test_that("pairs that are not connected are NA in arrays and absent from data fr
   expect_identical(frame$value, as.vector(result$Input_2))
   expect_equal(frame$pred, rep(as.vector(gradient$preds[[2]]), 3))
   expect_equal(frame$decomp_goal, frame$pred)
-  expect_s3_class(plot(gradient, output_idx = list(NULL, 2)), "ggplot")
+  expect_s4_class(plot(gradient, output_idx = list(NULL, 2)), "innsight_ggplot2")
 })
 
 test_that("data frames have the documented columns", {
@@ -107,7 +107,7 @@ test_that("fields the user changed take effect", {
   expect_identical(dimnames(get_result(lrp))[[2]], c("b", "a"))
   expect_identical(levels(get_result(lrp, "data.frame")$feature), c("b", "a"))
   expect_identical(as.vector(get_result(lrp)), as.vector(lrp$result[[1]][[1]]))
-  expect_s3_class(plot(lrp), "ggplot")
+  expect_s4_class(plot(lrp), "innsight_ggplot2")
 
   lrp$converter$input_names[[1]][[1]] <- c("a", "b", "c")
   expect_error(get_result(lrp), "input_names", class = "innsight_error_shape")

@@ -1,5 +1,5 @@
-# Rscript methods.R: median times of whole methods from R, in milliseconds, on the networks (a) to (e)
-# of the README beside this file. Compare two versions by running them in turn with R_LIBS.
+# Rscript methods.R: median times of whole methods from R, in milliseconds, on the networks (a) to
+# (e) of the README beside this file. Compare two versions by running them in turn with R_LIBS.
 library(innsight)
 
 weights <- function(...) {
@@ -44,31 +44,41 @@ vgg16 <- function() {
 
 set.seed(1)
 networks <- list(
-  a = function() list(
-    model = chain(4, list(dense(15, 4), dense(10, 15), dense(5, 10), dense(3, 5, "linear"))),
-    x = matrix(rnorm(150 * 4), 150)
-  ),
-  b = function() list(
-    model = chain(100, list(dense(256, 100), dense(256, 256), dense(10, 256, "linear"))),
-    x = matrix(rnorm(1000 * 100), 1000)
-  ),
-  c = function() list(
-    model = chain(c(3, 1000), list(
-      conv(32, 3, 9, 0), pool(4, 1), conv(64, 32, 9, 0), pool(4, 1), flatten,
-      dense(128, 64 * 60), dense(5, 128, "linear")
-    )),
-    x = array(rnorm(32 * 3000), c(32, 3, 1000))
-  ),
-  d = function() list(
-    model = chain(c(3, 32, 32), list(
-      conv(32, 3), conv(32, 32), pool(2), conv(64, 32), pool(2), flatten,
-      dense(128, 4096), dense(10, 128, "linear")
-    )),
-    x = array(rnorm(32 * 3072), c(32, 3, 32, 32))
-  ),
-  e = function() list(
-    model = chain(c(3, 224, 224), vgg16()), x = array(rnorm(3 * 224^2), c(1, 3, 224, 224))
-  )
+  a = function() {
+    list(
+      model = chain(4, list(dense(15, 4), dense(10, 15), dense(5, 10), dense(3, 5, "linear"))),
+      x = matrix(rnorm(150 * 4), 150)
+    )
+  },
+  b = function() {
+    list(
+      model = chain(100, list(dense(256, 100), dense(256, 256), dense(10, 256, "linear"))),
+      x = matrix(rnorm(1000 * 100), 1000)
+    )
+  },
+  c = function() {
+    list(
+      model = chain(c(3, 1000), list(
+        conv(32, 3, 9, 0), pool(4, 1), conv(64, 32, 9, 0), pool(4, 1), flatten,
+        dense(128, 64 * 60), dense(5, 128, "linear")
+      )),
+      x = array(rnorm(32 * 3000), c(32, 3, 1000))
+    )
+  },
+  d = function() {
+    list(
+      model = chain(c(3, 32, 32), list(
+        conv(32, 3), conv(32, 32), pool(2), conv(64, 32), pool(2), flatten,
+        dense(128, 4096), dense(10, 128, "linear")
+      )),
+      x = array(rnorm(32 * 3072), c(32, 3, 32, 32))
+    )
+  },
+  e = function() {
+    list(
+      model = chain(c(3, 224, 224), vgg16()), x = array(rnorm(3 * 224^2), c(1, 3, 224, 224))
+    )
+  }
 )
 
 run <- function(f, ...) function(converter, x) f(converter, x, ..., verbose = FALSE)
