@@ -35,14 +35,14 @@ methods::setOldClass(c("gTree", "grob", "gDesc"))
 #' (`plot_grid()`) take these objects as they take ggplots.
 #'
 #' @param x,object An object of class `innsight_ggplot2`.
-#' @param e1,e2 Such an object and what is added to it: a theme, scale, layer, ..., a list of them, or
-#'   another plot, which patchwork puts beside it. `/` and `|` are patchwork's operators.
-#' @param i,j Rows (data points) and columns (output nodes and, within these, input layers): numbers,
-#'   negative numbers or logical values; all if left out.
+#' @param e1,e2 Such an object and what is added to it: a theme, scale, layer, ..., a list of them,
+#'   or another plot, which patchwork puts beside it. `/` and `|` are patchwork's operators.
+#' @param i,j Rows (data points) and columns (output nodes and, within these, input layers):
+#'   numbers, negative numbers or logical values; all if left out.
 #' @param restyle Show labels at the edges of the part as at those of a whole picture?
 #' @param name Name of a part of the ggplot, such as `data` or `labels`.
-#' @param value For `[<-` an object of class `innsight_ggplot2` of the shape of what it replaces, for
-#'   `[[<-` a ggplot, for `$<-` the new part. Other objects give a warning and change nothing.
+#' @param value For `[<-` an object of class `innsight_ggplot2` of the shape of what it replaces,
+#'   for `[[<-` a ggplot, for `$<-` the new part. Other objects give a warning and change nothing.
 #' @param drop Not used.
 #' @param ... For `print()` and `plot()`: see the table. Otherwise not used.
 #' @seealso [plot_result], [plot_global()]; [innsight_plotly-class] for interactive pictures
