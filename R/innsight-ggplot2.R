@@ -79,35 +79,29 @@ as_picture <- function(blocks, draw, by_data, prepare = identity, boxplot = FALS
     return(new_picture(matrix(list(plot), 1, 1), boxplot = boxplot))
   }
 
-  # Nodes of an output layer are neighbours, and so are the input layers of a node.
-  outputs <- vapply(blocks, `[[`, 0, "output")
-  inputs <- vapply(blocks, `[[`, 0, "input")
-  columns <- do.call(rbind, lapply(unique(outputs), function(o) {
-    of_output <- which(outputs == o)
-    expand.grid(block = of_output, node = seq_along(blocks[[of_output[1]]]$nodes))
-  }))
-  several_inputs <- length(unique(inputs)) > 1
+  columns <- panel_columns(blocks)
+  headings <- vapply(columns, node_label, "", TRUE)
+  first_inputs <- !duplicated(
+    vapply(columns, \(column) paste(column$block$output, column$node), "")
+  )
+  several_inputs <- length(unique(vapply(blocks, `[[`, 0, "input"))) > 1
   rows <- if (by_data) seq_along(blocks[[1]]$rows) else list(seq_along(blocks[[1]]$rows))
   draw_cell <- function(row, k) {
-    whole <- blocks[[columns$block[k]]]
-    block <- block_cell(whole, if (by_data) row else seq_along(whole$rows), columns$node[k])
+    whole <- columns[[k]]$block
+    block <- block_cell(whole, if (by_data) row else seq_along(whole$rows), columns[[k]]$node)
     frame <- prepare(plot_columns(block))
     layout <- list(
       single = FALSE,
-      first_input = columns$block[k] == match(block$output, outputs),
+      first_input = first_inputs[k],
       n_rows = length(rows),
-      n_columns = nrow(columns)
+      n_columns = length(columns)
     )
     draw(block, frame, layout) +
       panels(if (by_data) "data" else ".", if (several_inputs) "model_input" else ".", frame) +
-      compact_legend(nrow(columns))
+      compact_legend(length(columns))
   }
-  cells <- lapply(seq_len(nrow(columns)), \(k) lapply(rows, draw_cell, k))
+  cells <- lapply(seq_along(columns), \(k) lapply(rows, draw_cell, k))
   grobs <- matrix(unlist(cells, recursive = FALSE), length(rows))
-  headings <- vapply(seq_len(nrow(columns)), function(k) {
-    block <- blocks[[columns$block[k]]]
-    paste0("Output_", block$output, ": ", block$nodes[columns$node[k]])
-  }, "")
   per_heading <- table(factor(headings, unique(headings)))
   new_picture(
     grobs, multiplot = TRUE, boxplot = boxplot,
@@ -416,13 +410,22 @@ check_part <- function(index, n, arg, call) {
   check_indices(index, n, arg, call)
 }
 
+# The rows and columns that indices choose; all where an index is missing.
+chosen_part <- function(x, i, j, call) {
+  list(
+    rows = if (missing(i)) seq_len(nrow(x)) else check_part(i, nrow(x), "i", call),
+    columns = if (missing(j)) seq_len(ncol(x)) else check_part(j, ncol(x), "j", call)
+  )
+}
+
 #' @rdname innsight_ggplot2-class
 #' @exportMethod [
 methods::setMethod("[", "innsight_ggplot2", function(x, i, j, ..., restyle = TRUE, drop = FALSE) {
   call <- quote(x[i, j])
   check_flag(restyle, call = call)
-  i <- if (missing(i)) seq_len(nrow(x)) else check_part(i, nrow(x), "i", call)
-  j <- if (missing(j)) seq_len(ncol(x)) else check_part(j, ncol(x), "j", call)
+  part <- chosen_part(x, i, j, call)
+  i <- part$rows
+  j <- part$columns
   if (!x@multiplot) {
     frame <- x@grobs[[1]]$data
     kept <- facet_levels(frame, x@boxplot)
@@ -454,8 +457,9 @@ methods::setMethod("[[", "innsight_ggplot2", function(x, i, j, ..., restyle = TR
     return(eval(call("$", x, as.name(i))))
   }
   check_flag(restyle, call = call)
-  i <- if (missing(i)) seq_len(nrow(x)) else check_part(i, nrow(x), "i", call)
-  j <- if (missing(j)) seq_len(ncol(x)) else check_part(j, ncol(x), "j", call)
+  part <- chosen_part(x, i, j, call)
+  i <- part$rows
+  j <- part$columns
   check_single(x, i, j, call)
   x[i, j, restyle = restyle]@grobs[[1]]
 })
@@ -499,8 +503,9 @@ methods::setMethod("[<-", "innsight_ggplot2", function(x, i, j, ..., value) {
     ))
     return(x)
   }
-  i <- if (missing(i)) seq_len(nrow(x)) else check_part(i, nrow(x), "i", call)
-  j <- if (missing(j)) seq_len(ncol(x)) else check_part(j, ncol(x), "j", call)
+  part <- chosen_part(x, i, j, call)
+  i <- part$rows
+  j <- part$columns
   if (!identical(dim(value@grobs), c(length(i), length(j)))) {
     innsight_abort(
       c("The new plots must have the shape of those they replace,
@@ -526,8 +531,9 @@ methods::setMethod("[[<-", "innsight_ggplot2", function(x, i, j, ..., value) {
     ))
     return(x)
   }
-  i <- if (missing(i)) seq_len(nrow(x)) else check_part(i, nrow(x), "i", call)
-  j <- if (missing(j)) seq_len(ncol(x)) else check_part(j, ncol(x), "j", call)
+  part <- chosen_part(x, i, j, call)
+  i <- part$rows
+  j <- part$columns
   check_single(x, i, j, call)
   x@grobs[[i, j]] <- value
   x

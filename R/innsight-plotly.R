@@ -182,8 +182,9 @@ panel_margin <- function(x) {
 #' @exportMethod [
 methods::setMethod("[", "innsight_plotly", function(x, i, j, ..., drop = FALSE) {
   call <- quote(x[i, j])
-  i <- if (missing(i)) seq_len(nrow(x)) else sort(check_part(i, nrow(x), "i", call))
-  j <- if (missing(j)) seq_len(ncol(x)) else sort(check_part(j, ncol(x), "j", call))
+  chosen <- chosen_part(x, i, j, call)
+  i <- sort(chosen$rows)
+  j <- sort(chosen$columns)
   x@plots <- x@plots[i, j, drop = FALSE]
   part <- function(strips) list(columns = strips$columns[j], rows = strips$rows[i])
   x@shapes$shapes_strips <- part(x@shapes$shapes_strips)

@@ -142,6 +142,25 @@ add_input <- function(blocks, x, shows = \(block) TRUE) {
   })
 }
 
+is_image <- function(block) length(dim(block$value)) == 5
+
+# The columns of a picture of several layers, each a `block` and the number of a `node` in it: nodes
+# of an output layer are neighbours, and so are the input layers of a node.
+panel_columns <- function(blocks) {
+  outputs <- vapply(blocks, `[[`, 0, "output")
+  unlist(lapply(unique(outputs), function(o) {
+    of_output <- blocks[outputs == o]
+    unlist(lapply(seq_along(of_output[[1]]$nodes), function(node) {
+      lapply(of_output, \(block) list(block = block, node = node))
+    }), recursive = FALSE)
+  }), recursive = FALSE)
+}
+
+node_label <- function(column, with_layer) {
+  label <- as.character(column$block$nodes[column$node])
+  if (with_layer) paste0("Output_", column$block$output, ": ", label) else label
+}
+
 # The part of a block for one data point and one node.
 block_cell <- function(block, row, node) {
   for (name in c("value", "pred", "goal", "sum", "total", "scale")) {

@@ -100,7 +100,7 @@ plot_global.InterpretingMethod <- function(x, output_idx = NULL, output_label = 
   }
   of_points <- seq_along(points)
   blocks <- lapply(blocks, function(block) {
-    if (length(dim(block$value)) == 5) {
+    if (is_image(block)) {
       summarise_block(block, of_points, \(x) column_quantiles(x, 0.5), "median")
     } else if (view == "importance") {
       summarise_block(block, of_points, \(x) rbind(colMeans(x, na.rm = TRUE)), "mean")

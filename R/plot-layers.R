@@ -315,10 +315,13 @@ info_labels <- function(frame) {
   instance <- as.integer(frame$data) * (nlevels(frame$output_node) + 1) +
     as.integer(frame$output_node)
   frame <- frame[!duplicated(instance), ]
-  number <- \(x) trimws(formatC(signif(round(x, 8), 4), digits = 4, format = "g"))
-  line <- \(name, x) ifelse(is.na(x), "", paste0(name, ": ", number(x), "\n"))
+  line <- \(name, x) ifelse(is.na(x), "", paste0(name, ": ", info_number(x), "\n"))
   frame$label <- trimws(paste0(
     line("Pred.", frame$pred), line("Sum", frame$decomp_total), line("Goal", frame$decomp_goal)
   ))
   frame[nzchar(frame$label), ]
+}
+
+info_number <- function(x) {
+  trimws(formatC(signif(round(x, 8), 4), digits = 4, format = "g"))
 }

@@ -6,7 +6,7 @@
 # "image", "image quantile", "box" or a data point such as "data_3". `colours` are those of images,
 # `point` is the data point that box plots show from the start.
 plotly_grid <- function(blocks, row_labels, colours, upright, draw, traces, point = "none") {
-  columns <- plotly_columns(blocks)
+  columns <- panel_columns(blocks)
   panels <- lapply(columns, \(column) lapply(seq_along(row_labels), \(row) draw(column, row)))
   outputs <- vapply(blocks, `[[`, 0, "output")
   inputs <- vapply(blocks, `[[`, 0, "input")
@@ -47,21 +47,6 @@ plotly_grid <- function(blocks, row_labels, colours, upright, draw, traces, poin
   )
   result@layout <- figure_layout(result)
   result
-}
-
-plotly_columns <- function(blocks) {
-  outputs <- vapply(blocks, `[[`, 0, "output")
-  unlist(lapply(unique(outputs), function(o) {
-    of_output <- blocks[outputs == o]
-    unlist(lapply(seq_along(of_output[[1]]$nodes), function(node) {
-      lapply(of_output, \(block) list(block = block, node = node))
-    }), recursive = FALSE)
-  }), recursive = FALSE)
-}
-
-node_label <- function(column, with_layer) {
-  label <- as.character(column$block$nodes[column$node])
-  if (with_layer) paste0("Output_", column$block$output, ": ", label) else label
 }
 
 # --- plot() ---------------------------------------------------------------------------------------
@@ -155,8 +140,6 @@ short <- function(value) replace(signif(value, 7), !is.finite(value), NA)
 
 # --- Parts of a panel -----------------------------------------------------------------------------
 
-is_image <- function(block) length(block$axes) == 3
-
 # The values of one panel in the order of position_names(), a matrix (height x width) for images.
 panel_values <- function(block, rows, node) {
   d <- dim(block$value)
@@ -232,10 +215,8 @@ category_axis <- function(names, title, range = whole_range(length(names))) {
 
 # The signs that the values of images have, as limits of the colours.
 block_signs <- function(blocks) {
-  images <- Filter(\(block) length(dim(block$value)) == 5, blocks)
-  values <- unlist(lapply(images, \(block) range(0, block$value[is.finite(block$value)])))
-  from <- if (any(values < 0)) -1 else 0
-  c(from, if (any(values > 0) || from == 0) 1 else 0)
+  values <- lapply(Filter(is_image, blocks), \(block) range(0, block$value[is.finite(block$value)]))
+  range(sign_breaks(unlist(values)))
 }
 
 # The colours between two signs as plotly has them: pairs of a position in [0, 1] and a colour.
@@ -275,7 +256,6 @@ prediction_text <- function(block, row, node) {
   )
   values <- values[!is.na(values)]
   if (length(values) > 0) {
-    number <- \(x) trimws(formatC(signif(round(x, 8), 4), digits = 4, format = "g"))
-    paste(names(values), number(values), sep = ": ", collapse = ", ")
+    paste(names(values), info_number(values), sep = ": ", collapse = ", ")
   }
 }
