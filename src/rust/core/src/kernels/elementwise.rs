@@ -5,7 +5,7 @@ use burn::tensor::ElementConversion;
 use burn_ndarray::{NdArrayTensor, SharedArray};
 use ndarray::{ArrayD, IxDyn};
 
-use super::cpu::{threads, Float};
+use super::cpu::{spread, threads, Float};
 use super::Rectifier;
 
 /// Cells below which a second thread costs more than it brings.
@@ -25,16 +25,8 @@ pub(super) fn in_parts_of<E: Send>(
 ) {
     let parts = threads().min(cells.len() / least).max(1);
     let size = (cells.len() / block).div_ceil(parts).max(1) * block;
-    let mut parts = cells.chunks_mut(size).enumerate();
-    let first = parts.next();
-    std::thread::scope(|scope| {
-        for (i, part) in parts {
-            let f = &f;
-            scope.spawn(move || f(i * size, part));
-        }
-        if let Some((_, part)) = first {
-            f(0, part);
-        }
+    spread(cells.chunks_mut(size).enumerate().collect(), parts, |parts| {
+        parts.into_iter().for_each(|(i, part)| f(i * size, part));
     });
 }
 

@@ -94,7 +94,7 @@ struct Correlation<E> {
     /// Channels of the source and of the result in each group.
     channels: usize,
     results: usize,
-    /// For every group those of [`pack`], terms in the order (channel, row, column).
+    /// For every group blocks of [`GROUP`] sums by [`pack`], terms in the order (channel, row, column).
     weights: Vec<E>,
 }
 
@@ -201,7 +201,7 @@ impl<E: Lanes> Correlation<E> {
             .collect();
         let mut weights = Vec::new();
         for group in 0..groups {
-            pack(&mut weights, channels * taps.len(), results, |term, result| {
+            pack::<E, GROUP>(&mut weights, channels * taps.len(), results, |term, result| {
                 let (channel, tap) = (term / taps.len(), taps[term % taps.len()]);
                 let (output, input) = match transposed {
                     true => (group * channels + channel, result),

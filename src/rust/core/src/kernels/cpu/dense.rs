@@ -6,6 +6,7 @@ use std::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::simd::{product, Buffer, Lanes, GROUP, PANEL};
+use super::tasks::pack;
 use super::{spread, threads_for};
 
 /// Weights that are packed at most.
@@ -35,17 +36,11 @@ impl<E: Lanes> Plan<E> {
             return Self::Plain;
         }
         let [terms, sums] = if transposed { [outputs, inputs] } else { [inputs, outputs] };
-        let at = |term: usize, sum: usize| match transposed {
-            _ if sum >= sums => E::default(),
+        let mut packed = Vec::new();
+        pack::<_, PANEL>(&mut packed, terms, sums, |term, sum| match transposed {
             true => weight[term * inputs + sum],
             false => weight[sum * inputs + term],
-        };
-        let mut packed = Vec::with_capacity(terms * sums.next_multiple_of(PANEL));
-        for first in (0..sums).step_by(PANEL) {
-            for term in 0..terms {
-                packed.extend((first..first + PANEL).map(|sum| at(term, sum)));
-            }
-        }
+        });
         Self::Packed(packed)
     }
 

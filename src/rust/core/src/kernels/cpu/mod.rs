@@ -92,7 +92,7 @@ fn threads_for(work: usize) -> usize {
 }
 
 /// Runs `f` on equal shares of the tasks, each share on a thread, one of them on this one.
-fn spread<T: Send>(tasks: Vec<T>, threads: usize, f: impl Fn(Vec<T>) + Sync) {
+pub(super) fn spread<T: Send>(tasks: Vec<T>, threads: usize, f: impl Fn(Vec<T>) + Sync) {
     let share = tasks.len().div_ceil(threads).max(1);
     let mut tasks = tasks.into_iter();
     let first = tasks.by_ref().take(share).collect();

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::simd::{Lanes, GROUP, PANEL};
+use super::simd::{Lanes, PANEL};
 
 /// The result (images, channels, cells of a plane), and how it may be divided.
 pub struct Division {
@@ -80,18 +80,17 @@ impl Division {
     }
 }
 
-/// Appends weights (terms, sums) as blocks of [`GROUP`] sums, each (terms, [`GROUP`]) with zeros at the
-/// end.
-pub fn pack<E: Lanes>(
+/// Appends weights (terms, sums) as blocks of `N` sums, each (terms, `N`) with zeros at the end.
+pub fn pack<E: Lanes, const N: usize>(
     packed: &mut Vec<E>,
     terms: usize,
     sums: usize,
     weight: impl Fn(usize, usize) -> E,
 ) {
-    packed.reserve(terms * sums.next_multiple_of(GROUP));
-    for block in (0..sums).step_by(GROUP) {
+    packed.reserve(terms * sums.next_multiple_of(N));
+    for block in (0..sums).step_by(N) {
         for term in 0..terms {
-            packed.extend((block..block + GROUP).map(|sum| match sum < sums {
+            packed.extend((block..block + N).map(|sum| match sum < sums {
                 true => weight(term, sum),
                 false => E::default(),
             }));
