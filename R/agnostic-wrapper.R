@@ -324,12 +324,10 @@ agnostic_names <- function(given, found, own, dims, arg, call) {
 # The package `other` computes instead of the algorithm built in only if it is asked for.
 check_engine <- function(engine, other, call) {
   check_choice(engine, c("innsight", other), call = call)
-  if (engine == other && !requireNamespace(other, quietly = TRUE)) {
-    innsight_abort(
-      c("The package {.pkg {other}} must be installed for {.code engine = \"{other}\"}.",
-        i = "{.code engine = \"innsight\"}, the default, needs no other package."),
-      "argument",
-      call = call
+  if (engine == other) {
+    check_installed(
+      other, "for {.code engine = \"{package}\"}",
+      "{.code engine = \"innsight\"}, the default, needs no other package.", call
     )
   }
   engine

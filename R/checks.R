@@ -66,6 +66,26 @@ check_function <- function(x, arg = rlang::caller_arg(x), call = rlang::caller_e
   x
 }
 
+#' A suggested package must be there
+#'
+#' @param why What it is for, as in "to read a live torch model"; cli's markup may be used, and
+#'   `{package}`.
+#' @param hint What to do without it; cli's markup may be used.
+#' @noRd
+check_installed <- function(package, why, hint, call = rlang::caller_env(),
+                            kind = "argument",
+                            installed = requireNamespace(package, quietly = TRUE)) {
+  if (!installed) {
+    innsight_abort(
+      c(paste0("The package {.pkg {package}} must be installed ", why, "."),
+        i = "Install it by {.code install.packages(\"{package}\")}.",
+        i = hint),
+      kind,
+      call = call
+    )
+  }
+}
+
 #' A shape or a list of shapes as a list of integer vectors; `NULL` if it is neither
 #' @noRd
 as_shapes <- function(x) {

@@ -10,10 +10,10 @@ as_model_list.rsnns <- function(model, ...) {
     abort_model(c("{.arg model} must be a {.fn RSNNS::mlp} fit.",
                   x = "You gave {describe(model)}."))
   }
-  if (!requireNamespace("RSNNS", quietly = TRUE)) {
-    abort_model(c("The package {.pkg RSNNS} is needed to read the weights of its models.",
-                  i = "Install it, or give the network as a named list."))
-  }
+  check_installed(
+    "RSNNS", "to read the weights of its models", "Or give the network as a named list.",
+    quote(as_model_list(model)), "model"
+  )
   rlang::try_fetch(
     {
       weights <- RSNNS::weightMatrix(model)

@@ -497,15 +497,12 @@ torch_values <- function(tensor, call) {
 
 #' @noRd
 need_torch <- function(call) {
-  if (!requireNamespace("torch", quietly = TRUE)) {
-    innsight_abort(
-      c("The package {.pkg torch} must be installed to read a live torch model.",
-        i = "A file written by {.fn torch::torch_save} is converted without it: \\
-             {.code Converter$new(\"model.pt\")}."),
-      "model",
-      call = call
-    )
-  }
+  check_installed(
+    "torch", "to read a live torch model",
+    "A file written by {.fn torch::torch_save} is converted without it: \\
+     {.code Converter$new(\"model.pt\")}.",
+    call, "model"
+  )
 }
 
 #' The text of the graph that a pass through a live module makes

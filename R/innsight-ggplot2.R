@@ -353,14 +353,11 @@ add_to_picture <- function(e1, e2) {
 
 # Two pictures side by side, by patchwork's operators.
 beside <- function(e1, e2, operator) {
-  if (!requireNamespace("patchwork", quietly = TRUE)) {
-    innsight_abort(
-      c("The package {.pkg patchwork} must be installed to put plots together by operators.",
-        i = "{.fn gridExtra::grid.arrange} does so without it."),
-      "argument",
-      call = NULL
-    )
-  }
+  check_installed(
+    "patchwork", "to put plots together by operators",
+    "{.fn gridExtra::grid.arrange} does so without it.",
+    call = NULL
+  )
   plain <- \(x) if (methods::is(x, "innsight_ggplot2")) as_plot(x) else x
   operator(plain(e1), plain(e2))
 }

@@ -59,16 +59,10 @@ methods::setClass(
   )
 )
 
-check_plotly <- function(call, installed = requireNamespace("plotly", quietly = TRUE)) {
-  if (!installed) {
-    innsight_abort(
-      c("The package {.pkg plotly} must be installed for {.code as_plotly = TRUE}.",
-        i = "Install it by {.code install.packages(\"plotly\")}.",
-        i = "{.code as_plotly = FALSE} makes a ggplot."),
-      "argument",
-      call = call
-    )
-  }
+check_plotly <- function(call, ...) {
+  check_installed(
+    "plotly", "for {.code as_plotly = TRUE}", "{.code as_plotly = FALSE} makes a ggplot.", call, ...
+  )
 }
 
 # --- Printing -------------------------------------------------------------------------------------

@@ -192,12 +192,10 @@ check_view <- function(view, x, as_plotly, call) {
       call = call
     )
   }
-  if (view == "beeswarm" && !requireNamespace("ggbeeswarm", quietly = TRUE)) {
-    innsight_abort(
-      c("The package {.pkg ggbeeswarm} must be installed for {.code view = \"beeswarm\"}.",
-        i = "{.code view = \"boxplot\"} works without it."),
-      "argument",
-      call = call
+  if (view == "beeswarm") {
+    check_installed(
+      "ggbeeswarm", "for {.code view = \"beeswarm\"}",
+      "{.code view = \"boxplot\"} works without it.", call
     )
   }
 }

@@ -166,14 +166,10 @@ nrow_of <- function(x) {
 }
 
 as_torch_tensor <- function(dtype, call) {
-  if (!requireNamespace("torch", quietly = TRUE)) {
-    innsight_abort(
-      c("The package {.pkg torch} must be installed for {.code type = \"torch_tensor\"}.",
-        i = "Use {.code type = \"array\"} for plain R arrays."),
-      "argument",
-      call = call
-    )
-  }
+  check_installed(
+    "torch", "for {.code type = \"torch_tensor\"}",
+    "Use {.code type = \"array\"} for plain R arrays.", call
+  )
   type <- if (dtype == "double") torch::torch_double() else torch::torch_float()
   function(x, k, i, call) {
     value <- plain_result(x, k, i, call)

@@ -67,15 +67,10 @@ as_shapviz <- function(x, ...) UseMethod("as_shapviz")
 as_shapviz.InterpretingMethod <- function(x, output_idx = NULL, output_label = NULL,
                                           data_idx = "all", baseline = NULL, ...) {
   call <- quote(as_shapviz())
-  if (!requireNamespace("shapviz", quietly = TRUE)) {
-    innsight_abort(
-      c("The package {.pkg shapviz} must be installed for {.fn as_shapviz}.",
-        i = "Install it by {.code install.packages(\"shapviz\")}, or use {.fn plot} and
-             {.fn plot_global}, which need no other package."),
-      "argument",
-      call = call
-    )
-  }
+  check_installed(
+    "shapviz", "for {.fn as_shapviz}",
+    "{.fn plot} and {.fn plot_global} need no other package.", call
+  )
   hand_over <- function(part, X = part$X, ...) {
     shapviz::shapviz(part$S, X = X, baseline = part$baseline, ...)
   }

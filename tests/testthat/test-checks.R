@@ -36,3 +36,13 @@ test_that("the error shows the call it is given", {
   f <- function(n) check_count(n)
   expect_identical(rlang::call_name(rlang::catch_cnd(f("a"))$call), "f")
 })
+
+test_that("a missing package is an error that says what it is for and how to install it", {
+  expect_null(check_installed("stats", "to test", "Do not."))
+  f <- function() check_installed("no.such", "for {.code use = \"{package}\"}", "Do not.")
+  error <- expect_error(f(), class = "innsight_error_argument")
+  expect_match(conditionMessage(error), "no.such must be installed for `use = \"no.such\"`.*Do not")
+  expect_match(conditionMessage(error), "install.packages(\"no.such\")", fixed = TRUE)
+  expect_identical(error$call, quote(f()))
+  expect_error(check_installed("no.such", "", "", kind = "model"), class = "innsight_error_model")
+})

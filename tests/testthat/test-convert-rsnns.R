@@ -43,7 +43,7 @@ test_that("other connections and activations are errors", {
 test_that("models without their package, and other models of it, are errors", {
   fit <- structure(list(), class = c("mlp", "reg_class", "rsnns"))
   if (!requireNamespace("RSNNS", quietly = TRUE)) {
-    expect_error(convert(fit), "needed", class = "innsight_error_model")
+    expect_error(convert(fit), "must be installed", class = "innsight_error_model")
   } else {
     expect_error(convert(fit), "living", class = "innsight_error_model")
   }
