@@ -5,7 +5,8 @@
 # Python is a process of its own: in R's, PyTorch's threads are slowed down tenfold. The method
 # objects of this package are timed from `new()` to `result`; all outputs are explained at once,
 # where the peers go through them one by one.
-library(innsight)
+here <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)))
+source(file.path(here, "networks.R"))
 `%||%` <- rlang::`%||%`
 
 arguments <- commandArgs(trailingOnly = TRUE)
@@ -13,7 +14,6 @@ repeats <- if (length(arguments) > 1) as.integer(arguments[2]) else 5L
 threads <- if (length(arguments) > 2) as.integer(arguments[3]) else 2L
 options(innsight.threads = threads, innsight.memory = "2GB")
 
-here <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)))
 port <- 20000L + Sys.getpid() %% 10000L
 server <- serverSocket(port)
 system2(Sys.getenv("PYTHON", "python3"), c(file.path(here, "peers.py"), port), wait = FALSE)
@@ -28,25 +28,9 @@ if (length(arguments) > 0 && arguments[1] != "all") {
   names <- strsplit(arguments[1], ",")[[1]]
 }
 
-methods <- list(
-  "gradient" = function(...) run_grad(...),
-  "smoothgrad 50" = function(...) run_smoothgrad(..., n = 50, noise_level = 0.1),
-  "intgrad 50" = function(...) run_intgrad(..., n = 50),
-  "lrp epsilon" = function(...) run_lrp(..., rule_name = "epsilon", rule_param = 0.01),
-  "lrp alpha 1" = function(...) run_lrp(..., rule_name = "alpha_beta", rule_param = 1),
-  "lrp alpha 2" = function(...) run_lrp(..., rule_name = "alpha_beta", rule_param = 2),
-  "deeplift rescale" = function(...) run_deeplift(...),
-  "deeplift reveal-cancel" = function(...) run_deeplift(..., rule_name = "reveal_cancel"),
-  "deepshap" = function(..., data) {
-    run_deepshap(..., data = data, data_ref = first_rows(data, 10))
-  },
-  "connection weights" = function(..., data) run_cw(...)
-)
-
-first_rows <- function(x, n) {
-  kept <- array(x, c(nrow(x), length(x) / nrow(x)))[seq_len(min(n, nrow(x))), , drop = FALSE]
-  array(kept, c(nrow(kept), dim(x)[-1]))
-}
+measured <- c("gradient", "SmoothGrad 50", "IntegratedGradient 50", "LRP epsilon", "LRP alpha 1",
+              "LRP alpha 2", "DeepLift rescale", "DeepLift reveal-cancel", "DeepSHAP 10",
+              "connection weights")
 
 read_network <- function(name) {
   folder <- tempfile()
@@ -57,11 +41,13 @@ read_network <- function(name) {
   list(converter = convert(file.path(folder, paste0(name, ".onnx"))), x = x)
 }
 
-# system.time() has milliseconds only.
-seconds <- function(expression) {
-  start <- as.numeric(Sys.time())
-  force(expression)
-  as.numeric(Sys.time()) - start
+# Seconds of a call of `f`; as one of a few milliseconds is noise, the median of five if it takes
+# less than 20 ms. `timed` of peers.py does the same. PyTorch's threads go on spinning for a while
+# after its calls, which would take processor time from ours: the pause lets them fall asleep.
+timed <- function(f) {
+  Sys.sleep(0.3)
+  time <- seconds(f)
+  if (time < 0.02) median(c(time, replicate(4, seconds(f)))) else time
 }
 cell <- function(x) formatC(1000 * x, format = "f", digits = if (x < 0.01) 2 else 0)
 
@@ -72,12 +58,8 @@ ratios <- c()
 for (name in names) {
   network <- read_network(name)
   for (n_outputs in ask("outputs", name)) {
-    for (method in names(methods)) {
-      ours <- function() {
-        methods[[method]](
-          network$converter, data = network$x, output_idx = seq_len(n_outputs), verbose = FALSE
-        )
-      }
+    for (method in measured) {
+      ours <- function() methods[[method]](network$converter, network$x, seq_len(n_outputs))
       result <- try(ours(), silent = TRUE)
       if (inherits(result, "try-error")) {
         cat(sprintf("| %s | %d | %s | %s | | | | |\n", name, n_outputs, method,
@@ -85,14 +67,17 @@ for (name in names) {
         next
       }
       peers <- as.character(unlist(ask("peers", method)))
+      # As of ours just now, a call of everyone else to warm up.
+      ask("forward", name)
+      for (peer in peers) ask("run", name, method, peer, 1)
       times <- replicate(repeats, {
         c(
-          ours = seconds(ours()),
+          ours = timed(ours),
           forward = ask("forward", name),
           vapply(peers, \(peer) ask("run", name, method, peer, n_outputs), 0)
         )
       })
-      medians <- apply(times, 1, stats::median)
+      medians <- apply(times, 1, median)
       of_peer <- \(peer) if (peer %in% peers) cell(medians[[peer]]) else ""
       ratio <- if (length(peers) > 0) min(medians[peers], na.rm = TRUE) / medians[["ours"]]
       ratios <- c(ratios, ratio)
