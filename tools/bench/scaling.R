@@ -114,8 +114,8 @@ tables <- list(
   study = function() {
     outputs <- c(1, 5, 10, 20)
     for (n in outputs) {
-      growth(sprintf("Dense 10, hidden layers of 128, 20; 16 rows; outputs: %d", n), "hidden layers",
-             c(1, 5, 10, 15, 20), \(depth) {
+      growth(sprintf("Dense 10, hidden layers of 128, 20; 16 rows; %d of the outputs", n),
+             "hidden layers", c(1, 5, 10, 15, 20), \(depth) {
         list(model = mlp(10, rep(128, depth), 20), x = random(16, 10), outputs = seq_len(n))
       }, of_study)
     }
