@@ -2,6 +2,7 @@
 
 use extendr_api::prelude::*;
 use innsight_core::error::{Kind, Result};
+use innsight_core::tensor::Values;
 use ndarray::{ArrayD, ArrayViewD, IxDyn, ShapeBuilder};
 
 /// The `dim` attribute; the length for a vector without one.
@@ -45,7 +46,7 @@ fn in_order(array: &ArrayViewD<'_, f64>) -> Vec<f64> {
 /// Row-major values, channels first, as an R array in the user's layout. A leading axis of samples,
 /// and of targets behind it if `targets` is given, which R gets as the last axis.
 pub fn write(
-    values: Vec<f64>,
+    values: Values,
     samples: usize,
     targets: Option<usize>,
     row: &[usize],
@@ -54,8 +55,6 @@ pub fn write(
     let mut shape = vec![samples];
     shape.extend(targets);
     shape.extend(row);
-    let array = ArrayViewD::from_shape(IxDyn(&shape), &values)
-        .map_err(|e| Kind::Bug.error(format!("A result with wrong extents: {e}")))?;
     let first = shape.len() - row.len();
     let mut axes = vec![0];
     match channels_first || row.len() < 2 {
@@ -63,22 +62,70 @@ pub fn write(
         false => axes.extend((first + 1..shape.len()).chain([first])),
     }
     axes.extend(targets.map(|_| 1));
-    to_r(array.permuted_axes(axes))
+    match values {
+        Values::Single(values) => to_r(&values, &shape, &axes),
+        Values::Double(values) => to_r(&values, &shape, &axes),
+    }
 }
 
 /// Row-major values as an R array; a single number for no extents.
 pub fn from_row_major(values: &[f64], shape: &[usize]) -> Result<Robj> {
-    let array = ArrayViewD::from_shape(IxDyn(shape), values)
-        .map_err(|e| Kind::Bug.error(format!("An array with wrong extents: {e}")))?;
     match shape {
         [] => Ok(values[0].into()),
-        _ => to_r(array),
+        _ => to_r(values, shape, &(0..shape.len()).collect::<Vec<_>>()),
     }
 }
 
-fn to_r(array: ArrayViewD<'_, f64>) -> Result<Robj> {
-    let dims: Vec<i32> = array.shape().iter().map(|&n| n as i32).collect();
-    let mut robj = Robj::from(in_order(&array.reversed_axes()));
+/// Cells of R's first axis, and of all others together, that are copied in one go: the lines of memory
+/// that they lie in stay in the cache meanwhile.
+const BLOCK: [usize; 2] = [64, 32];
+
+/// An R array whose axis i is axis `axes[i]` of the row-major values.
+fn to_r<E: Copy + Into<f64>>(values: &[E], shape: &[usize], axes: &[usize]) -> Result<Robj> {
+    let cells: usize = shape.iter().product();
+    if cells != values.len() {
+        return Err(Kind::Bug.error(format!("{} values for extents {shape:?}", values.len())));
+    }
+    // Extents and distances of cells of the axes, in R's order.
+    let of_axis = |&axis: &usize| (shape[axis], shape[axis + 1..].iter().product::<usize>());
+    let axes: Vec<(usize, usize)> = axes.iter().map(of_axis).collect();
+    let (first, step) = axes[0];
+    let mut robj = Robj::from(Doubles::new(cells));
+    let mut lines = robj.as_real_slice_mut().unwrap_or_default().chunks_mut(first.max(1));
+    let mut starts = starts(&axes[1..]);
+    let mut block = Vec::with_capacity(BLOCK[1]);
+    loop {
+        block.clear();
+        block.extend(lines.by_ref().take(BLOCK[1]).zip(starts.by_ref()));
+        if block.is_empty() {
+            break;
+        }
+        for begin in (0..first).step_by(BLOCK[0]) {
+            for (line, start) in &mut block {
+                let line = line[begin..].iter_mut().take(BLOCK[0]);
+                let source = values[*start + begin * step..].iter().step_by(step.max(1));
+                line.zip(source).for_each(|(y, x)| *y = (*x).into());
+            }
+        }
+    }
+    let dims: Vec<i32> = axes.iter().map(|&(extent, _)| extent as i32).collect();
     robj.set_attrib("dim", dims).map_err(|e| Kind::Bug.error(e.to_string()))?;
     Ok(robj)
+}
+
+/// Where cells lie whose axes, the first of which is counted up first, have these extents and distances.
+fn starts(axes: &[(usize, usize)]) -> impl Iterator<Item = usize> + '_ {
+    let mut place = vec![0; axes.len()];
+    let mut next = 0;
+    std::iter::repeat_with(move || {
+        let start = next;
+        for (i, (extent, distance)) in place.iter_mut().zip(axes) {
+            (*i, next) = (*i + 1, next + distance);
+            if *i < *extent {
+                break;
+            }
+            (*i, next) = (0, next - extent * distance);
+        }
+        start
+    })
 }

@@ -9,7 +9,8 @@ use burn_ndarray::NdArray;
 use extendr_api::prelude::*;
 use innsight_core::error::{Kind, Result};
 use innsight_core::graph::{Network, Output, Tape, Value};
-use innsight_core::kernels::{cpu::set_threads, Kernels};
+use innsight_core::kernels::cpu::{in_parallel, set_threads};
+use innsight_core::kernels::Kernels;
 use innsight_core::methods::{
     self as method, average, ends, explain, integrate_exactly, Attributions, ConnectionWeights,
     DeepLift, Entry, ExpectedGradient, Gradient, IntegratedGradient, Lrp, LrpRules, Points,
@@ -162,11 +163,16 @@ impl Engine {
         })
     }
 
-    pub fn explain(&self, request: &Explanation, x: &Robj, call: &Call) -> Result<Robj> {
+    pub fn explain(
+        &self,
+        request: &Explanation,
+        data: (&Robj, &Robj),
+        call: &Call,
+    ) -> Result<Robj> {
         let arrays = self.model.arrays.iter().map(|array| array.shape.iter().product::<usize>());
         let weights = arrays.sum::<usize>() * size_of::<f32>();
         on_backend!(&*self.network_for(call)?, network => {
-            explained(network, request, x, weights, call)
+            explained(network, request, data, weights, call)
         })
     }
 }
@@ -219,7 +225,7 @@ fn inputs<B: Kernels>(network: &Network<B>, x: &Robj, call: &Call) -> Result<Vec
 fn to_r<B: Kernels>(network: &Network<B>, tape: &Tape<B>, value: Value) -> Result<Robj> {
     let tensor = tape.value(value).clone();
     let rows = tensor.rows();
-    write(tensor.into_vec(), rows, None, network.shape(value), true)
+    write(tensor.into_values(), rows, None, network.shape(value), true)
 }
 
 /// The outcome of a method for one output of the network.
@@ -234,73 +240,108 @@ struct Answer<B: Kernels> {
 /// The outcome for every output, `None` where nothing is asked of it.
 type Answers<B> = Vec<Option<Answer<B>>>;
 
-/// Bytes that the signals of a walk back may take: few enough to stay near the processor, enough rows
-/// for the kernels. Larger weights are to be read for more rows at a time.
-const WORKING_SET: usize = 1 << 24;
-
-/// The rows of the data, and the copies of each, that are taken at a time: a walk back over many is
-/// slower than several over few, whose signals stay in the cache and in memory that is in use already.
-struct Block {
-    rows: usize,
-    copies: usize,
+/// Copies of a data point at which a method looks, one after the other or all at a time.
+enum Copies {
+    Each(Range<usize>),
+    All(usize),
 }
 
-impl Block {
-    /// `weights` are bytes, `copies` those of a row that are looked at.
-    fn new<B: Kernels>(
-        network: &Network<B>,
-        request: &Explanation,
-        (copies, weights): (usize, usize),
-    ) -> Self {
-        let (all, largest) = network.cells();
-        let targets = request.targets.iter().map(Vec::len).max().unwrap_or(1);
-        let copy = size_of::<B::FloatElem>() * (all + 4 * targets * largest);
-        let fitting = WORKING_SET.max(weights) / copy.max(1);
-        Self { rows: (fitting / copies.max(1)).max(1), copies: fitting.max(1) }
+impl Copies {
+    fn of<B: Kernels>(method: &Method, references: &[Tensor<B>]) -> Self {
+        match method {
+            Method::SmoothGrad { copies, .. } | Method::ExpectedGradient { copies, .. } => {
+                Self::Each(copies.clone())
+            }
+            Method::IntegratedGradient { alphas, .. } => Self::Each(0..alphas.len()),
+            Method::DeepLift { .. } => Self::All(references.first().map_or(1, Tensor::rows)),
+            _ => Self::All(1),
+        }
     }
+}
+
+/// A part of a call: rows of the data, and the copies of each.
+type Part = (Range<usize>, Range<usize>);
+
+/// The parts of a call, those of the same rows adjacent, and whether they are for threads of their own:
+/// a walk back over many rows is slower than several over few, whose signals stay in the cache and in
+/// memory that is in use already. Large weights are to be read for more rows at a time, by one walk.
+fn parts<B: Kernels>(
+    network: &Network<B>,
+    targets: &[Vec<usize>],
+    samples: usize,
+    copies: Copies,
+    (weights, threads): (usize, usize),
+) -> (Vec<Vec<Part>>, bool) {
+    let (all, largest) = network.cells();
+    let targets = targets.iter().map(Vec::len).max().unwrap_or(1);
+    let copy = size_of::<B::FloatElem>() * (all + 4 * targets * largest).max(1);
+    let fitting = (B::WORKING_SET.max(weights) / copy).max(1);
+    let (copies, each) = match copies {
+        Copies::Each(copies) => (copies, fitting),
+        Copies::All(n) => (0..n, n),
+    };
+    let rows = (fitting / copies.len().max(1)).max(1);
+    let apart = weights <= B::WORKING_SET;
+    // Small work is not worth a thread, and threads should have the same number of parts.
+    let count = samples.div_ceil(rows);
+    let large = samples * copies.len() * copy > B::WORKING_SET / 8;
+    let count = if apart && large { count.next_multiple_of(threads) } else { count };
+    let rows = samples.div_ceil(count.max(1)).max(1);
+    let of_rows = |rows: Range<usize>| {
+        blocks(copies.clone(), each).map(|copies| (rows.clone(), copies)).collect()
+    };
+    (blocks(0..samples, rows).map(of_rows).collect(), apart)
 }
 
 /// The numbers of a range in blocks.
 fn blocks(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>> {
     let end = range.end;
-    range.step_by(size).map(move |start| start..end.min(start + size))
+    range.step_by(size.max(1)).map(move |start| start..end.min(start + size))
 }
 
 fn explained<B: Kernels>(
     network: &Network<B>,
     request: &Explanation,
-    x: &Robj,
+    (x, reference): (&Robj, &Robj),
     weights: usize,
     call: &Call,
 ) -> Result<Robj> {
     let x = inputs(network, x, call)?;
     let samples = x.first().map_or(1, Tensor::rows);
-    let references = match request.reference.is_null() {
+    let references = match reference.is_null() {
         true => Vec::new(),
-        false => inputs(network, &request.reference, call)?,
+        false => inputs(network, reference, call)?,
     };
+    let reference = match request.method {
+        Method::DeepLift { .. } => Some(network.forward(references.clone())?),
+        _ => None,
+    };
+    let references = (&references[..], reference.as_ref());
     let answers = match &request.method {
         // These take no rows, or one at a time.
         Method::ConnectionWeights { .. } | Method::ExactGradient { .. } => {
-            answers(network, request, (&x, &references), 0, usize::MAX)?
+            answers(network, request, &x, references, (0, 0..0))?
         }
         method => {
-            let copies = match method {
-                Method::SmoothGrad { copies, .. } | Method::ExpectedGradient { copies, .. } => {
-                    copies.len()
-                }
-                Method::IntegratedGradient { alphas, .. } => alphas.len(),
-                Method::DeepLift { .. } => references.first().map_or(1, Tensor::rows),
-                _ => 1,
-            };
-            let block = Block::new(network, request, (copies, weights));
-            let of_rows = |rows: Range<usize>| {
+            let copies = Copies::of(method, references.0);
+            let limits = (weights, call.threads);
+            let (parts, apart) = parts(network, &request.targets, samples, copies, limits);
+            let of_part = |(rows, copies): Part| {
                 let x: Vec<_> = x.iter().map(|x| x.clone().narrow(0, rows.clone())).collect();
-                answers(network, request, (&x, &references), rows.start, block.copies)
+                answers(network, request, &x, references, (rows.start, copies))
             };
-            let parts: Vec<_> =
-                blocks(0..samples, block.rows).map(of_rows).collect::<Result<_>>()?;
-            joined(parts, |parts| Tensor::concatenate(parts, 0))
+            let counts: Vec<_> = parts.iter().map(Vec::len).collect();
+            let parts = parts.into_iter().flatten().collect();
+            let mut done = match apart {
+                true => in_parallel(parts, of_part),
+                false => parts.into_iter().map(of_part).collect::<Vec<_>>(),
+            }
+            .into_iter();
+            let of_rows = |count: usize| -> Result<_> {
+                Ok(joined(done.by_ref().take(count).collect::<Result<_>>()?, sum))
+            };
+            let rows = counts.into_iter().map(of_rows).collect::<Result<_>>()?;
+            joined(rows, |rows| Tensor::concatenate(rows, 0))
         }
     };
     let list = answers.into_iter().zip(&request.targets).map(|(answer, targets)| match answer {
@@ -308,6 +349,11 @@ fn explained<B: Kernels>(
         None => Ok(().into()),
     });
     Ok(list_from(list.collect::<Result<_>>()?))
+}
+
+fn sum<B: Kernels>(parts: &[Tensor<B>]) -> Tensor<B> {
+    let sum = parts.iter().cloned().reduce(|a, b| a + b);
+    sum.expect("there is a part")
 }
 
 /// Several answers as one, `join` making one tensor of those in the same place.
@@ -346,28 +392,20 @@ fn transposed<T>(lists: Vec<Vec<T>>) -> impl Iterator<Item = Vec<T>> {
     std::iter::from_fn(move || lists.iter_mut().map(Iterator::next).collect())
 }
 
-/// The answers for some rows of the data, of which the first is number `first`; at most so many copies
-/// of a row at a time.
+/// The answers for some rows x of the data, the first of which is number `first`, and some copies of
+/// each. With the references come their values, where the method needs them.
 fn answers<B: Kernels>(
     network: &Network<B>,
     request: &Explanation,
-    (x, references): (&[Tensor<B>], &[Tensor<B>]),
-    first: usize,
-    most_copies: usize,
+    x: &[Tensor<B>],
+    (references, reference): (&[Tensor<B>], Option<&Tape<B>>),
+    (first, copies): (usize, Range<usize>),
 ) -> Result<Answers<B>> {
     let tape = || network.forward(x.to_vec());
-    let reference = references.to_vec();
-    let averaged = |points: &dyn Points<B>, copies: Range<usize>| {
-        let part = |copies| {
-            let batch = points.batch(x, request.first_row + first, copies);
-            average(network, batch, &request.targets, request.ignore_last_act).map(without_goals)
-        };
-        let parts = blocks(copies, most_copies).map(part).collect::<Result<_>>()?;
-        let sum = |parts: &[Tensor<B>]| {
-            let sum = parts.iter().cloned().reduce(|a, b| a + b);
-            sum.expect("there is a block")
-        };
-        Ok(joined(parts, sum))
+    let references = references.to_vec();
+    let averaged = |points: &dyn Points<B>| {
+        let batch = points.batch(x, request.first_row + first, copies);
+        average(network, batch, &request.targets, request.ignore_last_act).map(without_goals)
     };
     match &request.method {
         Method::Gradient { times_input } => {
@@ -380,7 +418,9 @@ fn answers<B: Kernels>(
             walked(network, request, &Lrp { tape, rules, books }, Some(tape))
         }
         &Method::DeepLift { rule, max_pool, weight } => {
-            let (tape, reference) = (&tape()?, &network.forward(reference)?);
+            let reference =
+                reference.ok_or_else(|| Kind::Bug.error("No values of the references"))?;
+            let tape = &tape()?;
             let method = DeepLift { network, tape, reference, weight, rule, max_pool };
             walked(network, request, &method, Some(tape))
         }
@@ -388,23 +428,22 @@ fn answers<B: Kernels>(
             let (device, x) = (network.device.clone(), times_input.then(|| x.to_vec()));
             walked(network, request, &ConnectionWeights { device, x }, None)
         }
-        Method::SmoothGrad { n, sigmas, seed, times_input, copies } => {
+        Method::SmoothGrad { n, sigmas, seed, times_input, .. } => {
             let (n, sigmas, seed, times_input) = (*n, sigmas.clone(), *seed, *times_input);
-            averaged(&SmoothGrad { n, sigmas, seed, times_input }, copies.clone())
+            averaged(&SmoothGrad { n, sigmas, seed, times_input })
         }
         Method::IntegratedGradient { alphas, weights, times_input } => {
             let (alphas, weights, times_input) = (alphas.clone(), weights.clone(), *times_input);
-            let copies = 0..alphas.len();
-            averaged(&IntegratedGradient { reference, alphas, weights, times_input }, copies)
+            let reference = references;
+            averaged(&IntegratedGradient { reference, alphas, weights, times_input })
         }
         &Method::ExactGradient { times_input, limit } => {
             let targets = (&request.targets[..], request.ignore_last_act);
-            integrate_exactly(network, (x, reference), targets, times_input, limit)
+            integrate_exactly(network, (x, references), targets, times_input, limit)
                 .map(without_goals)
         }
-        Method::ExpectedGradient { n, seed, copies } => {
-            let (n, seed, references) = (*n, *seed, reference);
-            averaged(&ExpectedGradient { references, n, seed }, copies.clone())
+        &Method::ExpectedGradient { n, seed, .. } => {
+            averaged(&ExpectedGradient { references, n, seed })
         }
     }
 }
@@ -454,11 +493,13 @@ fn answer_to_r<B: Kernels>(
     call: &Call,
 ) -> Result<Robj> {
     let matrix = |tensor: Option<Tensor<B>>| match tensor {
-        Some(tensor) => write(tensor.into_vec(), samples, None, &[targets], true),
+        Some(tensor) => write(tensor.into_values(), samples, None, &[targets], true),
         None => Ok(().into()),
     };
     let attribution = |(tensor, row): (Option<Tensor<B>>, &Vec<usize>)| match tensor {
-        Some(tensor) => write(tensor.into_vec(), samples, Some(targets), row, call.channels_first),
+        Some(tensor) => {
+            write(tensor.into_values(), samples, Some(targets), row, call.channels_first)
+        }
         None => Ok(().into()),
     };
     let entry = |entry: Entry<B>| -> Result<Robj> {
@@ -497,7 +538,7 @@ fn target_values<B: Kernels>(
         };
         for (list, value) in [(&mut preds, end.output.value), (&mut values, end.value)] {
             let chosen = tape.value(value).clone().select(1, end.targets);
-            list.push(write(chosen.into_vec(), tape.rows(), None, &[end.targets.len()], true)?);
+            list.push(write(chosen.into_values(), tape.rows(), None, &[end.targets.len()], true)?);
         }
     }
     Ok(list!(preds = list_from(preds), values = list_from(values)).into())

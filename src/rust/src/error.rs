@@ -1,16 +1,13 @@
 //! Errors and panics as values.
 
-use std::cell::RefCell;
 use std::panic::{catch_unwind, set_hook, take_hook, AssertUnwindSafe};
-use std::sync::Once;
+use std::sync::{Mutex, Once, PoisonError};
 
 use extendr_api::prelude::*;
 use innsight_core::error::{Error, Kind, Result};
 
-thread_local! {
-    /// Where the last panic of this thread came from.
-    static PLACE: RefCell<String> = const { RefCell::new(String::new()) };
-}
+/// Where the last panic came from, on whichever thread.
+static PLACE: Mutex<String> = Mutex::new(String::new());
 
 /// Notes the place of a panic in place of printing it.
 fn install_hook() {
@@ -19,7 +16,7 @@ fn install_hook() {
         let previous = take_hook();
         set_hook(Box::new(move |info| {
             let place = info.location().map(ToString::to_string).unwrap_or_default();
-            PLACE.with(|p| *p.borrow_mut() = place);
+            *PLACE.lock().unwrap_or_else(PoisonError::into_inner) = place;
             if std::env::var_os("RUST_BACKTRACE").is_some() {
                 previous(info);
             }
@@ -39,7 +36,7 @@ pub fn guard(f: impl FnOnce() -> Result<Robj>) -> Robj {
             .map(String::as_str)
             .or_else(|| panic.downcast_ref::<&str>().copied())
             .unwrap_or("no message");
-        let place = PLACE.with(|p| p.borrow().clone());
+        let place = PLACE.lock().unwrap_or_else(PoisonError::into_inner);
         Err(Kind::Bug.error(format!("{text} (at {place})")))
     });
     outcome.unwrap_or_else(|error: Error| {

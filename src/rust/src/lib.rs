@@ -93,7 +93,8 @@ fn engine_values(handle: Robj, x: Robj, targets: Robj, ignore_last_act: bool, ca
 fn engine_explain(handle: Robj, method: Robj, x: Robj, targets: Robj, call: Robj) -> Robj {
     guard(|| {
         let request = request::explanation(&method, &targets)?;
-        engine::of(&handle)?.explain(&request, &x, &request::call(&call)?)
+        let data = (&x, &request::reference(&method)?);
+        engine::of(&handle)?.explain(&request, data, &request::call(&call)?)
     })
 }
 

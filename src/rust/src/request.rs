@@ -32,8 +32,6 @@ pub struct Explanation {
     pub targets: Vec<Vec<usize>>,
     /// The number of the first data point among all, counted from 0.
     pub first_row: usize,
-    /// The references, `NULL` where the method has none.
-    pub reference: Robj,
     /// Whether to note what the layers keep of the sum that the method conserves.
     pub ledger: bool,
 }
@@ -249,9 +247,13 @@ pub fn explanation(method: &Robj, nodes: &Robj) -> Result<Explanation> {
         ignore_last_act: flag("ignore_last_act")?,
         targets: targets(nodes)?,
         first_row: number("first_row")? as usize - 1,
-        reference: settings.dollar("reference").unwrap_or_default(),
         ledger: flag("ledger")?,
     })
+}
+
+/// The references of a method, `NULL` where it has none.
+pub fn reference(method: &Robj) -> Result<Robj> {
+    Ok(list_of(method, "method")?.dollar("reference").unwrap_or_default())
 }
 
 fn strings(values: &[&str]) -> Robj {

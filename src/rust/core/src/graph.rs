@@ -64,6 +64,8 @@ pub struct Network<B: Kernels> {
     pub layers: Vec<LayerValues>,
     /// The device.
     pub device: B::Device,
+    /// Which values are affine in the inputs.
+    affine: Vec<bool>,
 }
 
 impl<B: Kernels> Node<B> {
@@ -99,6 +101,7 @@ impl<B: Kernels> Network<B> {
             outputs: Vec::new(),
             layers: Vec::new(),
             device: device.clone(),
+            affine: vec![true; model.input_dim.len()],
         };
         let mut built: Vec<Option<LayerValues>> = vec![None; count];
         for i in execution_order(model)? {
@@ -143,6 +146,8 @@ impl<B: Kernels> Network<B> {
             };
             let inputs = std::mem::take(&mut operands);
             let value = self.inputs.len() + self.nodes.len();
+            let affine = matches!(layer, Layer::Affine(_) | Layer::Structural(_));
+            self.affine.push(affine && inputs.iter().all(|&operand| self.affine[operand]));
             let index = i + 1;
             self.nodes.push(Node { index, layer_type, inputs, value, shape, layer, activation });
             operands = vec![value];
@@ -188,6 +193,12 @@ impl<B: Kernels> Network<B> {
             Some(node) => &node.shape,
             None => &self.inputs[value],
         }
+    }
+
+    /// Whether a value is an affine function of the inputs, so that what is pulled back from it does not
+    /// depend on them.
+    pub fn is_affine(&self, value: Value) -> bool {
+        self.affine[value]
     }
 
     /// Computes every value for the given rows of the inputs.

@@ -37,6 +37,14 @@ pub fn largest<B: Kernels>() -> f64 {
     }
 }
 
+/// The values of a tensor.
+pub enum Values {
+    /// In single precision.
+    Single(Vec<f32>),
+    /// In double precision.
+    Double(Vec<f64>),
+}
+
 impl<B: Kernels> Tensor<B> {
     /// Row-major `data` as a tensor of the given shape.
     pub fn from_vec<E: Element>(data: Vec<E>, shape: &[usize], device: &B::Device) -> Self {
@@ -51,11 +59,23 @@ impl<B: Kernels> Tensor<B> {
 
     /// The values in row-major order.
     pub fn into_vec(self) -> Vec<f64> {
+        match self.into_values() {
+            Values::Single(values) => values.into_iter().map(f64::from).collect(),
+            Values::Double(values) => values,
+        }
+    }
+
+    /// The values in row-major order, in the precision of the backend.
+    pub fn into_values(self) -> Values {
         let data = burn::tensor::read_sync(B::float_into_data(self.0));
         // A backend that cannot be read has lost its device: nothing sensible is left to do, and the
         // caller turns the panic into an error.
         let data = data.unwrap_or_else(|e| panic!("the device returned no data: {e:?}"));
-        data.convert::<f64>().into_vec().unwrap_or_else(|e| panic!("not a float tensor: {e:?}"))
+        let values = match data.dtype {
+            DType::F64 => data.into_vec().map(Values::Double),
+            _ => data.convert::<f32>().into_vec().map(Values::Single),
+        };
+        values.unwrap_or_else(|e| panic!("not a float tensor: {e:?}"))
     }
 
     /// Wraps a primitive of the backend.
@@ -89,7 +109,10 @@ impl<B: Kernels> Tensor<B> {
 
     /// The same values in another shape.
     pub fn reshape(self, shape: &[usize]) -> Self {
-        self.map(|t| B::float_reshape(t, shape.to_vec().into()))
+        if self.shape() == shape {
+            return self;
+        }
+        self.map(|t| B::reshape(t, shape))
     }
 
     /// The same rows, each of another shape.

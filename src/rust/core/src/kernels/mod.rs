@@ -22,11 +22,20 @@ use crate::tensor::Tensor;
 pub trait Kernels: Backend {
     /// Where the kernels keep what they make of a weight. Every weight has one of its own, which starts
     /// empty, and is always used with the same window and groups.
-    type Cache: Default;
+    type Cache: Default + Send + Sync;
+
+    /// Bytes that the signals of a walk back may take to be at its fastest. By default all rows are best
+    /// taken at once.
+    const WORKING_SET: usize = usize::MAX;
 
     /// Data of the backend's float type as a tensor that can be cloned without a copy.
     fn tensor(data: TensorData, device: &Self::Device) -> FloatTensor<Self> {
         Self::float_from_data(data, device)
+    }
+
+    /// The same values in row-major order in another shape.
+    fn reshape(tensor: FloatTensor<Self>, shape: &[usize]) -> FloatTensor<Self> {
+        Self::float_reshape(tensor, shape.to_vec().into())
     }
 
     /// x Wᵀ + b, for x of shape (rows, inputs), W of shape (outputs, inputs) and b of shape (1, outputs).

@@ -8,7 +8,7 @@ use crate::stabilizer::delta;
 use crate::tensor::Tensor;
 
 /// A function of one cell, by its derivative.
-pub(super) trait Elementwise<B: Kernels> {
+pub(super) trait Elementwise<B: Kernels>: Send + Sync {
     /// f(x).
     fn value(&self, x: Tensor<B>) -> Tensor<B>;
     /// f'(x), where y = f(x).

@@ -28,7 +28,7 @@ mod stretch;
 mod upsampling;
 mod windows;
 
-use std::cell::OnceCell;
+use std::sync::OnceLock;
 
 use serde::Deserialize;
 
@@ -74,11 +74,11 @@ impl Part {
 }
 
 /// Weights with their parts, each made when first asked for.
-struct Weights<B: Kernels>([OnceCell<(Tensor<B>, B::Cache)>; 5]);
+struct Weights<B: Kernels>([OnceLock<(Tensor<B>, B::Cache)>; 5]);
 
 impl<B: Kernels> Weights<B> {
     fn new(weight: Tensor<B>) -> Self {
-        let parts: [OnceCell<_>; 5] = Default::default();
+        let parts: [OnceLock<_>; 5] = Default::default();
         let _ = parts[Part::All as usize].set((weight, Default::default()));
         Self(parts)
     }
@@ -98,7 +98,7 @@ impl<B: Kernels> Weights<B> {
 }
 
 /// z = W x + b in any number of operands x.
-pub trait Affine<B: Kernels> {
+pub trait Affine<B: Kernels>: Send + Sync {
     /// W x with the given part of W, without the bias.
     fn apply(&self, x: &[Tensor<B>], part: Part) -> Tensor<B>;
     /// W x + b.
@@ -149,7 +149,7 @@ impl<B: Kernels> Pair<B> {
 }
 
 /// y = f(x₁, x₂, ...) that is not affine: activation functions, normalisation, products.
-pub trait Nonlinear<B: Kernels> {
+pub trait Nonlinear<B: Kernels>: Send + Sync {
     /// f(x).
     fn apply(&self, x: &[Tensor<B>]) -> Tensor<B>;
 
@@ -185,7 +185,7 @@ pub trait Nonlinear<B: Kernels> {
 }
 
 /// y takes the largest cell of every window.
-pub trait Selection<B: Kernels> {
+pub trait Selection<B: Kernels>: Send + Sync {
     /// The largest cells.
     fn apply(&self, x: &Tensor<B>) -> Tensor<B>;
     /// The cells of `values` in the places of the first winners of the windows over x.
@@ -197,7 +197,7 @@ pub trait Selection<B: Kernels> {
 }
 
 /// y holds cells of the operands in other places, and perhaps constants.
-pub trait Structural<B: Kernels> {
+pub trait Structural<B: Kernels>: Send + Sync {
     /// Moves the cells.
     fn apply(&self, x: &[Tensor<B>]) -> Tensor<B>;
     /// Moves them back; a cell that went to several places gets the sum, constants get lost.

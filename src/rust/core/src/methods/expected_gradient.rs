@@ -5,7 +5,7 @@ use std::ops::Range;
 use rand_distr::{Distribution, Uniform};
 
 use super::points::{between, generator};
-use super::{Batch, Points};
+use super::{Batch, Factors, Points};
 use crate::kernels::Kernels;
 use crate::tensor::Tensor;
 
@@ -36,6 +36,10 @@ impl<B: Kernels> Points<B> for ExpectedGradient<B> {
         let (inputs, ways) = pairs
             .map(|(x, r)| between(x, &r.clone().select(0, &rows), &alphas, copies.len()))
             .unzip();
-        Batch { inputs, factors: Some(ways), weights: vec![1.0 / self.n as f64; copies.len()] }
+        Batch {
+            inputs,
+            factors: Factors::OfCopies(ways),
+            weights: vec![1.0 / self.n as f64; copies.len()],
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::points::between;
-use super::{average, ends, kinks, Attributions, Batch, Points, MAX_KINKS};
+use super::{average, ends, kinks, Attributions, Batch, Factors, Points, MAX_KINKS};
 use crate::error::Result;
 use crate::graph::Network;
 use crate::kernels::Kernels;
@@ -24,9 +24,12 @@ pub struct IntegratedGradient<B: Kernels> {
 impl<B: Kernels> Points<B> for IntegratedGradient<B> {
     fn batch(&self, x: &[Tensor<B>], _: usize, copies: Range<usize>) -> Batch<B> {
         let alphas = &self.alphas[copies.clone()];
-        let pairs = x.iter().zip(&self.reference);
-        let (inputs, ways) = pairs.map(|(x, r)| between(x, r, alphas, copies.len())).unzip();
-        let factors = self.times_input.then_some(ways);
+        let pairs = || x.iter().zip(&self.reference);
+        let inputs = pairs().map(|(x, r)| between(x, r, alphas, copies.len()).0).collect();
+        let factors = match self.times_input {
+            true => Factors::OfSamples(pairs().map(|(x, r)| x.clone() - r.clone()).collect()),
+            false => Factors::One,
+        };
         Batch { inputs, factors, weights: self.weights[copies].to_vec() }
     }
 }

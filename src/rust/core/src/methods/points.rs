@@ -5,9 +5,9 @@ use std::ops::Range;
 use rand_chacha::rand_core::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::{explain, Gradient};
+use super::{explain, End, Method, Start};
 use crate::error::Result;
-use crate::graph::Network;
+use crate::graph::{Network, Node, Tape, Value};
 use crate::kernels::Kernels;
 use crate::tensor::Tensor;
 
@@ -15,10 +15,20 @@ use crate::tensor::Tensor;
 pub struct Batch<B: Kernels> {
     /// The points, one tensor an input.
     pub inputs: Vec<Tensor<B>>,
-    /// What the gradients at the points are multiplied by, one tensor an input.
-    pub factors: Option<Vec<Tensor<B>>>,
+    /// What the gradients are multiplied by.
+    pub factors: Factors<B>,
     /// The weights of the copies in the average.
     pub weights: Vec<f64>,
+}
+
+/// One factor an input for the gradients of a [`Batch`].
+pub enum Factors<B: Kernels> {
+    /// None.
+    One,
+    /// One row a sample.
+    OfSamples(Vec<Tensor<B>>),
+    /// One row a (sample, copy).
+    OfCopies(Vec<Tensor<B>>),
 }
 
 /// Says which points a method looks at.
@@ -42,26 +52,70 @@ pub fn average<B: Kernels>(
     ignore_last_activation: bool,
 ) -> Result<Attributions<B>> {
     let Batch { inputs, factors, weights } = batch;
-    let tape = network.forward(inputs)?;
-    let gradient = Gradient { tape: &tape, times_input: false };
-    let explained = explain(network, &gradient, targets, ignore_last_activation, false)?;
-    let weights = Tensor::from_vec(weights.clone(), &[1, weights.len(), 1], &network.device);
-    let sum = |(gradient, factor): (Tensor<B>, Option<&Tensor<B>>), targets: usize| {
-        let gradient = factor.map_or(gradient.clone(), |factor| gradient.mul_samples(factor));
-        let (shape, copies) = (gradient.shape(), weights.shape()[1]);
-        let cells = shape[1..].iter().product::<usize>() * targets;
-        let samples = shape[0] / (copies * targets);
-        let weighted = gradient.reshape(&[samples, copies, cells]) * weights.clone();
-        weighted.reshape(&shape).sum_copies(copies, targets)
-    };
-    let of_output = |(explanation, targets): (Option<super::Explanation<B>>, &Vec<usize>)| {
-        explanation.map(|explanation| {
-            let gradients = explanation.attributions.into_iter().enumerate();
-            let factor = |input: usize| factors.as_ref().map(|factors| &factors[input]);
-            gradients.map(|(input, g)| g.map(|g| sum((g, factor(input)), targets.len()))).collect()
-        })
-    };
-    Ok(explained.into_iter().zip(targets).map(of_output).collect())
+    let tape = &network.forward(inputs)?;
+    let mean = Mean { network, tape, factors, weights };
+    let explained = explain(network, &mean, targets, ignore_last_activation, false)?;
+    Ok(explained.into_iter().map(|e| e.map(|e| e.attributions)).collect())
+}
+
+/// The weighted sum of the gradients at all copies of a sample.
+///
+/// From a value that is affine in the inputs the gradients of all copies are pulled back alike. They
+/// are summed up there already, which spares most of the work in the first layer.
+struct Mean<'a, B: Kernels> {
+    network: &'a Network<B>,
+    tape: &'a Tape<B>,
+    factors: Factors<B>,
+    weights: Vec<f64>,
+}
+
+impl<B: Kernels> Mean<'_, B> {
+    /// Whether the signal at a value is the sum over the copies.
+    fn is_summed(&self, value: Value) -> bool {
+        self.network.is_affine(value) && !matches!(self.factors, Factors::OfCopies(_))
+    }
+
+    fn sum(&self, signal: Tensor<B>) -> Tensor<B> {
+        let targets = signal.rows() / self.tape.rows();
+        signal.sum_copies(self.weights.len(), targets)
+    }
+}
+
+impl<B: Kernels> Method<B> for Mean<'_, B> {
+    type Signal = Tensor<B>;
+
+    fn start(&self, end: &End) -> Start<B> {
+        let weights = match self.is_summed(end.value) {
+            true => vec![self.weights.iter().sum()],
+            false => self.weights.clone(),
+        };
+        let samples = self.tape.rows() / self.weights.len();
+        let (rows, targets) = (samples * weights.len(), end.targets.len());
+        let signal: Vec<f64> = weights.into_iter().flat_map(|w| vec![w; targets]).collect();
+        let signal =
+            Tensor::from_vec(signal.repeat(samples), &[rows, targets], &self.network.device);
+        Start { at: end.value, signal, goal: None }
+    }
+
+    fn step(&self, node: &Node<B>, s: Tensor<B>) -> Result<Vec<Tensor<B>>> {
+        let pulled = node.layer.pullback(s, &self.tape.operands(node), self.tape.value(node.value));
+        if self.is_summed(node.value) {
+            return Ok(pulled);
+        }
+        let at = |(s, &operand): (Tensor<B>, &Value)| match self.is_summed(operand) {
+            true => self.sum(s),
+            false => s,
+        };
+        Ok(pulled.into_iter().zip(&node.inputs).map(at).collect())
+    }
+
+    fn finish(&self, input: Value, s: Tensor<B>) -> Tensor<B> {
+        match &self.factors {
+            Factors::One => s,
+            Factors::OfSamples(factors) => s.mul_samples(&factors[input]),
+            Factors::OfCopies(factors) => self.sum(s.mul_samples(&factors[input])),
+        }
+    }
 }
 
 /// The points x⁰ + α (x - x⁰) for every sample and copy, and x - x⁰. `reference` has one row, or one

@@ -5,7 +5,7 @@ use std::ops::Range;
 use rand_distr::{Distribution, StandardNormal};
 
 use super::points::generator;
-use super::{Batch, Points};
+use super::{Batch, Factors, Points};
 use crate::kernels::Kernels;
 use crate::tensor::Tensor;
 
@@ -40,7 +40,10 @@ impl<B: Kernels> Points<B> for SmoothGrad {
             x.clone().repeat_rows(copies.len()) + Tensor::from_vec(noise, &shape, &x.device())
         };
         let inputs: Vec<_> = x.iter().zip(&self.sigmas).map(&mut noisy).collect();
-        let factors = self.times_input.then(|| inputs.clone());
+        let factors = match self.times_input {
+            true => Factors::OfCopies(inputs.clone()),
+            false => Factors::One,
+        };
         Batch { inputs, factors, weights: vec![1.0 / self.n as f64; copies.len()] }
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::simd::{product, Buffer, Lanes, GROUP, PANEL};
+use super::simd::{Buffer, Lanes, PANEL};
 use super::tasks::pack;
 use super::{spread, threads_for};
 
@@ -29,7 +29,7 @@ pub struct Extents {
     pub sums: usize,
 }
 
-impl<E: Lanes> Plan<E> {
+impl<E: Lanes + PartialEq> Plan<E> {
     /// For y = x Wᵀ, or for the pullback, which sums over the outputs.
     pub fn new(weight: &[E], [outputs, inputs]: [usize; 2], transposed: bool) -> Self {
         if weight.len() > PACKED {
@@ -58,7 +58,7 @@ impl<E: Lanes> Plan<E> {
         let Extents { rows, terms, sums } = extents;
         let threads = threads_for(rows * terms * sums);
         if let Self::Packed(panels) = self {
-            let rows = rows.div_ceil(threads).next_multiple_of(GROUP).max(1);
+            let rows = rows.div_ceil(threads).max(1);
             let tasks = x.chunks(rows * terms).zip(y.chunks_mut(rows * sums)).collect();
             return spread(tasks, threads, |tasks| {
                 for (x, y) in tasks {
@@ -102,23 +102,80 @@ struct Packed<'a, E> {
     extents: Extents,
 }
 
-impl<E: Lanes> WithSimd for Packed<'_, E> {
+/// Rows that are multiplied at once, at most.
+const ROWS: usize = 12;
+
+/// Rows with zeros in the same places from which on these are left out.
+const ALIKE: usize = 4;
+
+/// Groups of at most [`ROWS`] rows. Rows with zeros in the same places, such as those of one sample behind
+/// its rectifiers, stay among themselves if there are some.
+fn groups<E: Lanes + PartialEq>(x: &[E], terms: usize) -> Vec<Range<usize>> {
+    let rows = x.len() / terms;
+    let row = |i: usize| &x[i * terms..(i + 1) * terms];
+    let mut groups: Vec<Range<usize>> = Vec::new();
+    let mut start = 0;
+    // Whether the last group may take rows of other zeros.
+    let mut open = false;
+    while start < rows {
+        let alike = |&i: &usize| zeros_alike(row(start), row(i));
+        let end = (start + 1..rows).take_while(alike).last().map_or(start + 1, |last| last + 1);
+        match groups.last_mut() {
+            Some(group) if open && end - start < ALIKE && end - group.start <= ROWS => {
+                group.end = end;
+            }
+            _ => {
+                let (count, length) = ((end - start).div_ceil(ROWS), end - start);
+                let at = |i: usize| start + length * i / count;
+                groups.extend((0..count).map(|i| at(i)..at(i + 1)));
+                open = length < ALIKE;
+            }
+        }
+        start = end;
+    }
+    groups
+}
+
+/// Whether two rows have their zeros in the same places.
+fn zeros_alike<E: Lanes + PartialEq>(a: &[E], b: &[E]) -> bool {
+    let zero = E::default();
+    let differ = |(a, b): (&[E], &[E])| {
+        let cells = a.iter().zip(b);
+        cells.fold(false, |differ, (a, b)| differ | ((*a == zero) != (*b == zero)))
+    };
+    !a.chunks(64).zip(b.chunks(64)).any(differ)
+}
+
+impl<E: Lanes + PartialEq> WithSimd for Packed<'_, E> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Extents { terms, sums, .. } = self.extents;
-        let mut x = Buffer::of(terms * GROUP);
-        let mut results = Buffer::of(GROUP * PANEL);
-        let blocks = self.x.chunks(GROUP * terms).zip(self.y.chunks_mut(GROUP * sums));
-        for (rows, y) in blocks {
-            for (i, row) in rows.chunks_exact(terms).enumerate() {
-                x.iter_mut().skip(i).step_by(GROUP).zip(row).for_each(|(t, s)| *t = *s);
+        let mut x = Buffer::of(terms * ROWS);
+        let mut results = Buffer::of(ROWS * PANEL);
+        let (mut used, mut present) = (vec![false; terms], Vec::with_capacity(terms));
+        for group in groups(self.x, terms) {
+            let (count, cells) = (group.len(), group.start * terms..group.end * terms);
+            let rows = &self.x[cells];
+            used.fill(false);
+            for row in rows.chunks_exact(terms) {
+                for (used, x) in used.iter_mut().zip(row) {
+                    *used |= *x != E::default();
+                }
             }
+            present.clear();
+            present.extend((0..terms as u32).filter(|&term| used[term as usize]));
+            for (i, row) in rows.chunks_exact(terms).enumerate() {
+                for (column, &term) in x.chunks_exact_mut(ROWS).zip(&present) {
+                    column[i] = row[term as usize];
+                }
+            }
+            let y = &mut self.y[group.start * sums..group.end * sums];
             for (p, panel) in self.panels.chunks_exact(terms * PANEL).enumerate() {
                 let first = p * PANEL;
-                let (cells, count) = (PANEL.min(sums - first), rows.len() / terms);
-                product(simd, (panel, cells), (&x, count), &mut results);
+                let cells = PANEL.min(sums - first);
+                rows_product(simd, (panel, cells), (&x, &present, count), &mut results);
                 for (row, results) in y.chunks_exact_mut(sums).zip(results.chunks_exact(PANEL)) {
                     let row = row[first..].iter_mut().zip(results);
                     match self.bias {
@@ -131,6 +188,67 @@ impl<E: Lanes> WithSimd for Packed<'_, E> {
             }
         }
     }
+}
+
+/// The product of a panel (terms, [`PANEL`]) and columns of x (present terms, [`ROWS`]), of which `count` rows
+/// are taken: (rows, [`PANEL`]), the terms added up in their order, for the first `cells` of the panel.
+#[inline(always)]
+fn rows_product<S: Simd, E: Lanes>(
+    simd: S,
+    (panel, cells): (&[E], usize),
+    (x, present, count): (&[E], &[u32], usize),
+    product: &mut [E],
+) {
+    let lanes = std::mem::size_of::<E::Vector<S>>() / std::mem::size_of::<E>();
+    let most = if S::REGISTER_COUNT >= 32 { ROWS } else { ROWS / 2 };
+    for cell in (0..cells).step_by(2 * lanes) {
+        let mut first = 0;
+        while first < count {
+            let at = [cell, first];
+            macro_rules! tiles {
+                ($($n:literal)*) => {
+                    match ((count - first).min(most), cells - cell <= lanes) {
+                        $(($n, false) => rows_tile::<S, E, 2, $n>(simd, panel, x, present, at, product),
+                        ($n, true) => rows_tile::<S, E, 1, $n>(simd, panel, x, present, at, product),)*
+                        _ => break,
+                    }
+                };
+            }
+            first += tiles!(1 2 3 4 5 6 7 8 9 10 11 12);
+        }
+    }
+}
+
+/// `N` rows of the product for `V` vectors of cells.
+#[inline(always)]
+fn rows_tile<S: Simd, E: Lanes, const V: usize, const N: usize>(
+    simd: S,
+    panel: &[E],
+    x: &[E],
+    present: &[u32],
+    [cell, first]: [usize; 2],
+    product: &mut [E],
+) -> usize {
+    let mut sums = [[E::splat(simd, E::default()); V]; N];
+    let (panel, x) = (panel.as_chunks::<PANEL>().0, x.as_chunks::<ROWS>().0);
+    for (&term, x) in present.iter().zip(x) {
+        let cells = E::vectors::<S>(&panel[term as usize][cell..]);
+        let x = &x[first..first + N];
+        for n in 0..N {
+            let x = E::splat(simd, x[n]);
+            for v in 0..V {
+                sums[n][v] = E::mul_add(simd, x, cells[v], sums[n][v]);
+            }
+        }
+    }
+    for (n, sums) in sums.iter().enumerate() {
+        let line = &mut product[(first + n) * PANEL..][..PANEL];
+        let line = E::vectors_mut::<S>(&mut line[cell..]);
+        for v in 0..V {
+            line[v] = sums[v];
+        }
+    }
+    N
 }
 
 /// Terms that are summed up before the next sums are begun: x stays in the cache meanwhile.

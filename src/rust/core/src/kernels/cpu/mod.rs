@@ -14,26 +14,31 @@ mod simd;
 mod tasks;
 mod winograd;
 
-use std::cell::OnceCell;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::cell::Cell;
+use std::panic::resume_unwind;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use burn::tensor::{ElementConversion, TensorData};
 use burn_ndarray::{FloatNdArrayElement, NdArray, NdArrayTensor, SharedArray};
-use ndarray::{Array2, Array4, ArrayD, ArrayView2, ArrayView4, ArrayViewD, CowArray, Ix2, Ix4};
+use ndarray::{
+    Array2, Array4, ArrayD, ArrayView2, ArrayView4, ArrayViewD, CowArray, Ix2, Ix4, IxDyn,
+};
 
 use super::elementwise::{map, pairs, with_samples, Rectify};
 use super::{pool, Kernels, Rectifier, Window};
 
-static THREADS: AtomicUsize = AtomicUsize::new(2);
+thread_local! {
+    static THREADS: Cell<usize> = const { Cell::new(2) };
+}
 
-/// Sets the number of threads that the kernels may use; at least 1.
+/// Sets the number of threads that the kernels may use when this thread calls them; at least 1.
 pub fn set_threads(threads: usize) {
-    THREADS.store(threads.max(1), Ordering::Relaxed);
+    THREADS.set(threads.max(1));
 }
 
 /// The number of threads that the kernels may use.
 pub(super) fn threads() -> usize {
-    THREADS.load(Ordering::Relaxed)
+    THREADS.get()
 }
 
 /// Multiplications below which a second thread costs more than it brings.
@@ -106,6 +111,32 @@ pub(super) fn spread<T: Send>(tasks: Vec<T>, threads: usize, f: impl Fn(Vec<T>) 
     });
 }
 
+/// `f` of every item, in their order. The items are handed out to as many threads as the kernels may
+/// use; a kernel that `f` calls has one. Fewer items than threads are taken one after the other.
+pub fn in_parallel<T: Send, R: Send>(items: Vec<T>, f: impl Fn(T) -> R + Sync) -> Vec<R> {
+    let threads = threads();
+    if threads < 2 || items.len() < threads {
+        return items.into_iter().map(f).collect();
+    }
+    let queue = Mutex::new(items.into_iter().enumerate());
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || {
+        set_threads(1);
+        std::iter::from_fn(next).map(|(i, item)| (i, f(item))).collect::<Vec<_>>()
+    };
+    let mut results = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut results = work();
+        for other in others {
+            results.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        results
+    });
+    set_threads(threads);
+    results.sort_by_key(|(i, _)| *i);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
 pub(super) fn tensor<E: Float, D: ndarray::Dimension>(array: ndarray::Array<E, D>) -> NdArrayTensor
 where
     NdArrayTensor: From<SharedArray<E>>,
@@ -117,8 +148,8 @@ where
 /// needed.
 #[derive(Debug)]
 pub struct Cache<E> {
-    conv: [OnceCell<ConvPlan<E>>; 2],
-    dense: [OnceCell<dense::Plan<E>>; 2],
+    conv: [OnceLock<ConvPlan<E>>; 2],
+    dense: [OnceLock<dense::Plan<E>>; 2],
 }
 
 impl<E> Default for Cache<E> {
@@ -218,6 +249,9 @@ where
 {
     type Cache = Cache<E>;
 
+    // Few enough to stay near the processor, enough rows for the kernels.
+    const WORKING_SET: usize = 1 << 22;
+
     // burn-ndarray 0.20 keeps the bytes, which a clone copies.
     fn tensor(data: TensorData, _: &Self::Device) -> NdArrayTensor {
         let shape = data.shape.clone();
@@ -225,6 +259,21 @@ where
             Ok(Ok(array)) => tensor(array),
             other => panic!("data that do not fit their shape or type: {other:?}"),
         }
+    }
+
+    // burn-ndarray 0.20 copies the cells.
+    fn reshape(tensor: NdArrayTensor, shape: &[usize]) -> NdArrayTensor {
+        let array = E::shared(tensor);
+        let array = if array.is_standard_layout() {
+            array.into_shape_with_order(IxDyn(shape))
+        } else {
+            array
+                .as_standard_layout()
+                .into_owned()
+                .into_shared()
+                .into_shape_with_order(IxDyn(shape))
+        };
+        array.unwrap_or_else(|e| panic!("a shape that does not fit: {e}")).into()
     }
 
     fn dense(
