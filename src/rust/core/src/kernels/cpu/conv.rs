@@ -1,5 +1,7 @@
-//! Convolution and its pullback as products of matrices: the cells under the windows are laid side by
-//! side, a few panels at a time, which stay in the cache.
+//! Convolution and its pullback as products of matrices. What neighbouring windows take of a row for one
+//! cell of the kernel lies side by side already where they are one cell apart: products read it where
+//! it is, in a padded copy of some rows. Elsewhere it is laid side by side, a few panels at a time. Either
+//! way it stays in the cache.
 //!
 //! The pullback is a convolution as well. With a stride of s cells x falls into s interleaved phases,
 //! each of which is a convolution of the signal with its own cells of the kernel.
@@ -8,7 +10,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::simd::{product, Buffer, Lanes, GROUP, PANEL};
+use super::simd::{panel_starts, product, Buffer, Lanes, Lines, GROUP, PANEL};
 use super::tasks::{pack, runs, Division, Run, Task};
 use super::{spread, threads_for};
 use crate::kernels::{Axis, Window};
@@ -96,6 +98,71 @@ struct Correlation<E> {
     results: usize,
     /// For every group blocks of [`GROUP`] sums by [`pack`], terms in the order (channel, row, column).
     weights: Vec<E>,
+    /// How the source is read where it lies, if it is.
+    strips: Option<Strips>,
+}
+
+/// A padded source whose rows lie one behind the other. Neighbouring sums take neighbouring cells; those
+/// between the last sum of a row and the first of the next are computed for nothing.
+#[derive(Debug)]
+struct Strips {
+    /// Rows and columns of padding before the source.
+    before: [usize; 2],
+    /// Columns with the padding.
+    width: usize,
+    /// Where each cell of the kernel lies for the first sum, and the last of these places.
+    taps: Vec<usize>,
+    reach: usize,
+    /// Panels of sums at a time.
+    panels: usize,
+}
+
+impl Strips {
+    /// For a kernel over `channels` of a source; `None` where it is better unfolded.
+    fn new(sides: &[Side; 2], channels: usize) -> Option<Self> {
+        if sides.iter().any(|side| side.step != 1) {
+            return None;
+        }
+        let places = |side: &Side| side.taps.iter().map(|tap| tap.1).collect::<Vec<_>>();
+        let [rows, columns] = [0, 1].map(|i| places(&sides[i]));
+        let first = |places: &[isize]| places.iter().min().map_or(0, |p| (-p).max(0)) as usize;
+        let before = [first(&rows), first(&columns)];
+        let last = columns.iter().max().copied().unwrap_or_default();
+        let end = (sides[1].sums as isize + last).max(sides[1].source as isize) as usize;
+        let width = before[1] + end;
+        let place = |row: isize, column: isize| {
+            let (row, column) = (row + before[0] as isize, column + before[1] as isize);
+            row as usize * width + column as usize
+        };
+        let taps: Vec<usize> =
+            rows.iter().flat_map(|&r| columns.iter().map(move |&c| place(r, c))).collect();
+        let reach = taps.iter().max().copied().unwrap_or_default();
+        let lanes = ((sides[0].sums - 1) * width + sides[1].sums).next_multiple_of(PANEL);
+        let most = (BUFFER / channels).saturating_sub(reach) / PANEL;
+        let panels = most.clamp(1, lanes / PANEL);
+        let wasteful = lanes * 20 > sides[0].sums * sides[1].sums * 23;
+        let long = panels * PANEL + reach > panels * PANEL * taps.len();
+        (!wasteful && !long).then_some(Self { before, width, taps, reach, panels })
+    }
+
+    /// Cells of a channel that are laid out at a time.
+    fn length(&self) -> usize {
+        self.panels * PANEL + self.reach
+    }
+
+    /// The sums of an image among these lanes of a panel, of which a row has so many.
+    fn runs(&self, runs: &mut Vec<Run>, image: usize, columns: usize, lanes: Range<usize>) {
+        runs.clear();
+        let mut at = lanes.start;
+        while at < lanes.end {
+            let (row, column) = (at / self.width, at % self.width);
+            if column < columns {
+                let cells = (columns - column).min(lanes.end - at);
+                runs.push(Run { image, row, column, cells, lane: at - lanes.start });
+            }
+            at += self.width - column.min(self.width);
+        }
+    }
 }
 
 /// A convolution, or its pullback, ready to be computed.
@@ -216,7 +283,8 @@ impl<E: Lanes> Correlation<E> {
             (sides[1].source, sides[1].sums) = (cells, cells);
             (sides[0].source, sides[0].sums) = (1, 1);
         }
-        Self { sides, channels, results, weights }
+        let strips = Strips::new(&sides, channels);
+        Self { sides, channels, results, weights, strips }
     }
 
     fn terms(&self) -> usize {
@@ -225,6 +293,30 @@ impl<E: Lanes> Correlation<E> {
 
     fn cells(&self) -> usize {
         self.sides[0].sums * self.sides[1].sums
+    }
+
+    /// Lays out a part of a padded plane.
+    #[inline(always)]
+    fn fill(&self, plane: &[E], strips: &Strips, part: Range<usize>, mut cells: &mut [E]) {
+        let [rows, columns] = [0, 1].map(|i| self.sides[i].source);
+        let mut at = part.start;
+        while at < part.end {
+            let (row, column) = (at / strips.width, at % strips.width);
+            let count = (strips.width - column).min(part.end - at);
+            let (target, rest) = cells.split_at_mut(count);
+            let before = strips.before[1].saturating_sub(column).min(count);
+            let source = match row.checked_sub(strips.before[0]) {
+                Some(row) if row < rows => &plane[row * columns..(row + 1) * columns],
+                _ => &[],
+            };
+            let skipped = (column + before).saturating_sub(strips.before[1]);
+            let source = &source[skipped.min(source.len())..];
+            let inside = source.len().min(count - before);
+            target[..before].fill(E::default());
+            target[before..before + inside].copy_from_slice(&source[..inside]);
+            target[before + inside..].fill(E::default());
+            (at, cells) = (at + count, rest);
+        }
     }
 
     /// Lays the source cells of some runs into panels (terms, [`PANEL`]). `x` starts with the group's
@@ -370,48 +462,134 @@ impl<E: Lanes> WithSimd for Share<'_, '_, E> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) {
-        let correlation = self.correlation;
-        let (terms, results) = (correlation.terms(), correlation.results);
-        let source = correlation.channels * self.plan.planes[0];
-        let image = self.plan.groups * source;
-        let (taken, images) = (self.taken(), self.task.images.len());
-        let width = correlation.sides[1].sums;
-        let cells = images * taken.len();
-        let at_once = (BUFFER / (terms * PANEL)).clamp(1, cells.div_ceil(PANEL).max(1));
-        let mut panels = Buffer::of(at_once * terms * PANEL);
+    fn with_simd<S: Simd>(self, simd: S) {
+        match &self.correlation.strips {
+            Some(strips) => self.direct(simd, strips),
+            None => self.unfolded(simd),
+        }
+    }
+}
+
+/// The channels of a task in one of the groups.
+struct Group<'a, E> {
+    /// The group's first channel of the result, and the task's in the group.
+    first: usize,
+    channels: Range<usize>,
+    /// Where the group's channels start in an image of the source.
+    source: usize,
+    weights: &'a [E],
+}
+
+/// Panels whose lines lie in the same cells.
+struct Panels<'a, E> {
+    cells: &'a [E],
+    /// Starts of the first panel's lines, and the distance to the next panel's.
+    starts: &'a [u32],
+    distance: usize,
+    /// What is computed, by panel.
+    places: &'a [Vec<Run>],
+}
+
+impl<'a, E: Lanes> Share<'a, '_, E> {
+    fn groups(&self) -> Vec<Group<'a, E>> {
+        let (correlation, channels) = (self.correlation, self.task.channels.clone());
+        let results = correlation.results;
+        let weights = results.next_multiple_of(GROUP) * correlation.terms();
+        let group = |g: usize| Group {
+            first: g * results,
+            channels: channels.start.max(g * results)..channels.end.min((g + 1) * results),
+            source: g * correlation.channels * self.plan.planes[0],
+            weights: &correlation.weights[g * weights..(g + 1) * weights],
+        };
+        (channels.start / results..channels.end.div_ceil(results)).map(group).collect()
+    }
+
+    /// Cells of an image of the source.
+    fn image(&self) -> usize {
+        self.plan.groups * self.correlation.channels * self.plan.planes[0]
+    }
+
+    /// Computes the sums of a group for some panels.
+    #[inline(always)]
+    fn multiply<S: Simd>(&mut self, simd: S, group: &Group<'_, E>, panels: &Panels<'_, E>) {
+        let block = panels.starts.len() * GROUP;
         let mut sums = Buffer::of(GROUP * PANEL);
+        for channel in group.channels.clone().step_by(GROUP) {
+            let weights = &group.weights[(channel - group.first) / GROUP * block..][..block];
+            let count = (group.channels.end - channel).min(GROUP);
+            for (p, places) in panels.places.iter().enumerate() {
+                let used = places.last().map_or(0, |run| run.lane + run.cells);
+                let cells = &panels.cells[p * panels.distance..];
+                let lines = Lines { cells, starts: panels.starts, used };
+                product::<S, E, GROUP>(simd, lines, (weights, count), &mut sums);
+                for (n, sums) in sums.chunks_exact(PANEL).take(count).enumerate() {
+                    self.store(sums, channel + n, places);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn direct<S: Simd>(mut self, simd: S, strips: &Strips) {
+        let (correlation, taken, image) = (self.correlation, self.taken(), self.image());
+        if taken.is_empty() {
+            return;
+        }
+        let (channels, length) = (correlation.channels, strips.length());
+        let columns = correlation.sides[1].sums;
+        let lane = |sum: usize| sum / columns * strips.width + sum % columns;
+        let lanes = lane(taken.start)..lane(taken.end - 1) + 1;
+        let starts: Vec<u32> = (0..channels)
+            .flat_map(|channel| strips.taps.iter().map(move |tap| (channel * length + tap) as u32))
+            .collect();
+        let mut cells = Buffer::of(channels * length);
+        let mut places: Vec<Vec<Run>> = (0..strips.panels).map(|_| Vec::new()).collect();
+        for group in self.groups() {
+            for i in 0..self.task.images.len() {
+                let planes = self.x[i * image + group.source..].chunks_exact(self.plan.planes[0]);
+                for first in lanes.clone().step_by(strips.panels * PANEL) {
+                    let count = (lanes.end - first).div_ceil(PANEL).min(strips.panels);
+                    let strip = first..first + count * PANEL + strips.reach;
+                    for (plane, cells) in planes.clone().zip(cells.chunks_exact_mut(length)) {
+                        correlation.fill(plane, strips, strip.clone(), cells);
+                    }
+                    for (p, places) in places.iter_mut().enumerate().take(count) {
+                        let first = first + p * PANEL;
+                        strips.runs(places, i, columns, first..lanes.end.min(first + PANEL));
+                    }
+                    let (starts, places) = (&starts[..], &places[..count]);
+                    let panels = Panels { cells: &cells, starts, distance: PANEL, places };
+                    self.multiply(simd, &group, &panels);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn unfolded<S: Simd>(mut self, simd: S) {
+        let (correlation, taken, image) = (self.correlation, self.taken(), self.image());
+        let (terms, images) = (correlation.terms(), self.task.images.len());
+        let width = correlation.sides[1].sums;
+        let lanes = images * taken.len();
+        let at_once = (BUFFER / (terms * PANEL)).clamp(1, lanes.div_ceil(PANEL).max(1));
+        let starts = panel_starts(terms);
+        let mut cells = Buffer::of(at_once * terms * PANEL);
         let mut places: Vec<Vec<Run>> = (0..at_once).map(|_| Vec::new()).collect();
         let mut spans = Vec::new();
-        let block = terms * GROUP;
-        let group = results.div_ceil(GROUP) * block;
-        let channels = self.task.channels.clone();
-        for g in channels.start / results..channels.end.div_ceil(results) {
-            let x = &self.x[g * source..];
-            let weights = &correlation.weights[g * group..(g + 1) * group];
-            let own = channels.start.max(g * results)..channels.end.min((g + 1) * results);
-            for first in (0..cells).step_by(at_once * PANEL) {
-                let panel_count = (cells - first).div_ceil(PANEL).min(at_once);
+        for group in self.groups() {
+            for first in (0..lanes).step_by(at_once * PANEL) {
+                let count = (lanes - first).div_ceil(PANEL).min(at_once);
                 spans.clear();
-                for (p, places) in places.iter_mut().enumerate().take(panel_count) {
+                for (p, places) in places.iter_mut().enumerate().take(count) {
                     runs(places, first + p * PANEL, images, &taken, width);
                     for run in &*places {
                         correlation.spans(run, p * terms * PANEL, image, &mut spans);
                     }
                 }
-                correlation.unfold(x, &spans, &mut panels);
-                for channel in own.clone().step_by(GROUP) {
-                    let weights = &weights[(channel - g * results) / GROUP * block..][..block];
-                    let count = (own.end - channel).min(GROUP);
-                    let panels = panels.chunks_exact(terms * PANEL).take(panel_count);
-                    for (places, panel) in places.iter().zip(panels) {
-                        let cells = places.last().map_or(0, |run| run.lane + run.cells);
-                        product(simd, (panel, cells), (weights, count), &mut sums);
-                        for (n, sums) in sums.chunks_exact(PANEL).take(count).enumerate() {
-                            self.store(sums, channel + n, places);
-                        }
-                    }
-                }
+                correlation.unfold(&self.x[group.source..], &spans, &mut cells);
+                let (starts, places) = (&starts[..], &places[..count]);
+                let panels = Panels { cells: &cells, starts, distance: terms * PANEL, places };
+                self.multiply(simd, &group, &panels);
             }
         }
     }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::simd::{Buffer, Lanes, PANEL};
+use super::simd::{product, Buffer, Lanes, Lines, PANEL};
 use super::tasks::pack;
 use super::{spread, threads_for};
 
@@ -165,17 +165,18 @@ impl<E: Lanes + PartialEq> WithSimd for Packed<'_, E> {
                 }
             }
             present.clear();
-            present.extend((0..terms as u32).filter(|&term| used[term as usize]));
+            present.extend((0..terms).filter(|&term| used[term]).map(|term| (term * PANEL) as u32));
             for (i, row) in rows.chunks_exact(terms).enumerate() {
-                for (column, &term) in x.chunks_exact_mut(ROWS).zip(&present) {
-                    column[i] = row[term as usize];
+                for (column, &start) in x.chunks_exact_mut(ROWS).zip(&present) {
+                    column[i] = row[start as usize / PANEL];
                 }
             }
             let y = &mut self.y[group.start * sums..group.end * sums];
             for (p, panel) in self.panels.chunks_exact(terms * PANEL).enumerate() {
                 let first = p * PANEL;
-                let cells = PANEL.min(sums - first);
-                rows_product(simd, (panel, cells), (&x, &present, count), &mut results);
+                let used = PANEL.min(sums - first);
+                let lines = Lines { cells: panel, starts: &present, used };
+                product::<S, E, ROWS>(simd, lines, (&x, count), &mut results);
                 for (row, results) in y.chunks_exact_mut(sums).zip(results.chunks_exact(PANEL)) {
                     let row = row[first..].iter_mut().zip(results);
                     match self.bias {
@@ -188,67 +189,6 @@ impl<E: Lanes + PartialEq> WithSimd for Packed<'_, E> {
             }
         }
     }
-}
-
-/// The product of a panel (terms, [`PANEL`]) and columns of x (present terms, [`ROWS`]), of which `count` rows
-/// are taken: (rows, [`PANEL`]), the terms added up in their order, for the first `cells` of the panel.
-#[inline(always)]
-fn rows_product<S: Simd, E: Lanes>(
-    simd: S,
-    (panel, cells): (&[E], usize),
-    (x, present, count): (&[E], &[u32], usize),
-    product: &mut [E],
-) {
-    let lanes = std::mem::size_of::<E::Vector<S>>() / std::mem::size_of::<E>();
-    let most = if S::REGISTER_COUNT >= 32 { ROWS } else { ROWS / 2 };
-    for cell in (0..cells).step_by(2 * lanes) {
-        let mut first = 0;
-        while first < count {
-            let at = [cell, first];
-            macro_rules! tiles {
-                ($($n:literal)*) => {
-                    match ((count - first).min(most), cells - cell <= lanes) {
-                        $(($n, false) => rows_tile::<S, E, 2, $n>(simd, panel, x, present, at, product),
-                        ($n, true) => rows_tile::<S, E, 1, $n>(simd, panel, x, present, at, product),)*
-                        _ => break,
-                    }
-                };
-            }
-            first += tiles!(1 2 3 4 5 6 7 8 9 10 11 12);
-        }
-    }
-}
-
-/// `N` rows of the product for `V` vectors of cells.
-#[inline(always)]
-fn rows_tile<S: Simd, E: Lanes, const V: usize, const N: usize>(
-    simd: S,
-    panel: &[E],
-    x: &[E],
-    present: &[u32],
-    [cell, first]: [usize; 2],
-    product: &mut [E],
-) -> usize {
-    let mut sums = [[E::splat(simd, E::default()); V]; N];
-    let (panel, x) = (panel.as_chunks::<PANEL>().0, x.as_chunks::<ROWS>().0);
-    for (&term, x) in present.iter().zip(x) {
-        let cells = E::vectors::<S>(&panel[term as usize][cell..]);
-        let x = &x[first..first + N];
-        for n in 0..N {
-            let x = E::splat(simd, x[n]);
-            for v in 0..V {
-                sums[n][v] = E::mul_add(simd, x, cells[v], sums[n][v]);
-            }
-        }
-    }
-    for (n, sums) in sums.iter().enumerate() {
-        let line = &mut product[(first + n) * PANEL..][..PANEL];
-        let line = E::vectors_mut::<S>(&mut line[cell..]);
-        for v in 0..V {
-            line[v] = sums[v];
-        }
-    }
-    N
 }
 
 /// Terms that are summed up before the next sums are begun: x stays in the cache meanwhile.

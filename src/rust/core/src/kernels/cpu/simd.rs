@@ -137,57 +137,69 @@ lanes!(
     reduce_sum_f64s
 );
 
-/// `product` of a panel (terms, [`PANEL`]) and weights (terms, [`GROUP`]): `sums` (sums, [`PANEL`]), the
-/// terms added up in their order, for the first `cells` of the panel.
+/// Lines of cells, one for every term of a sum.
+#[derive(Clone, Copy)]
+pub struct Lines<'a, E> {
+    /// Holds the lines.
+    pub cells: &'a [E],
+    /// Where they begin. A vector more than is used must follow each.
+    pub starts: &'a [u32],
+    /// The cells of a line that are used, at most [`PANEL`].
+    pub used: usize,
+}
+
+/// Starts of lines that follow each other as panels (terms, [`PANEL`]).
+pub fn panel_starts(terms: usize) -> Vec<u32> {
+    (0..terms).map(|term| (term * PANEL) as u32).collect()
+}
+
+/// `product` of lines and weights (terms, `W`), of which `sums` columns are taken: (sums, [`PANEL`]), the
+/// terms added up in their order.
 #[inline(always)]
-pub fn product<S: Simd, E: Lanes>(
+pub fn product<S: Simd, E: Lanes, const W: usize>(
     simd: S,
-    (panel, cells): (&[E], usize),
+    lines: Lines<'_, E>,
     (weights, sums): (&[E], usize),
     product: &mut [E],
 ) {
     let lanes = std::mem::size_of::<E::Vector<S>>() / std::mem::size_of::<E>();
-    let most = if S::REGISTER_COUNT >= 32 { GROUP } else { GROUP / 2 };
-    for cell in (0..cells).step_by(2 * lanes) {
+    let most = if S::REGISTER_COUNT >= 32 { W } else { W / 2 };
+    for cell in (0..lines.used).step_by(2 * lanes) {
         let mut first = 0;
         while first < sums {
-            let at = [cell, first];
-            first += match ((sums - first).min(most), cells - cell <= lanes) {
-                (1, false) => tile::<S, E, 2, 1>(simd, panel, weights, at, product),
-                (2, false) => tile::<S, E, 2, 2>(simd, panel, weights, at, product),
-                (3 | 4, false) => tile::<S, E, 2, 4>(simd, panel, weights, at, product),
-                (_, false) => tile::<S, E, 2, 8>(simd, panel, weights, at, product),
-                (1, true) => tile::<S, E, 1, 1>(simd, panel, weights, at, product),
-                (2, true) => tile::<S, E, 1, 2>(simd, panel, weights, at, product),
-                (3 | 4, true) => tile::<S, E, 1, 4>(simd, panel, weights, at, product),
-                (_, true) => tile::<S, E, 1, 8>(simd, panel, weights, at, product),
-            };
+            let (at, wide) = ([cell, first], lines.used - cell > lanes);
+            macro_rules! tiles {
+                ($($n:literal)*) => {
+                    match ((sums - first).min(most), wide) {
+                        $(($n, true) => tile::<S, E, W, 2, $n>(simd, lines, weights, at, product),
+                        ($n, false) => tile::<S, E, W, 1, $n>(simd, lines, weights, at, product),)*
+                        _ => break,
+                    }
+                };
+            }
+            first += tiles!(1 2 3 4 5 6 7 8 9 10 11 12);
         }
     }
 }
 
 /// `N` sums for `V` vectors of cells.
 #[inline(always)]
-fn tile<S: Simd, E: Lanes, const V: usize, const N: usize>(
+fn tile<S: Simd, E: Lanes, const W: usize, const V: usize, const N: usize>(
     simd: S,
-    panel: &[E],
+    lines: Lines<'_, E>,
     weights: &[E],
     [cell, first]: [usize; 2],
     product: &mut [E],
 ) -> usize {
-    let zero = E::splat(simd, E::default());
-    let mut sums = [[zero; V]; N];
-    let (panel, weights) = (panel.as_chunks::<PANEL>().0, weights.as_chunks::<GROUP>().0);
-    for (cells, w) in panel.iter().zip(weights) {
-        let cells = E::vectors::<S>(&cells[cell..]);
-        let (mut x, w) = ([zero; V], &w[first..first + N]);
-        for v in 0..V {
-            x[v] = cells[v];
-        }
+    let lanes = std::mem::size_of::<E::Vector<S>>() / std::mem::size_of::<E>();
+    let mut sums = [[E::splat(simd, E::default()); V]; N];
+    for (&start, w) in lines.starts.iter().zip(weights.as_chunks::<W>().0) {
+        let cells = E::vectors::<S>(&lines.cells[start as usize + cell..][..V * lanes]);
+        let w = &w[first..first + N];
         for n in 0..N {
             let w = E::splat(simd, w[n]);
             for v in 0..V {
-                sums[n][v] = E::mul_add(simd, w, x[v], sums[n][v]);
+                sums[n][v] = E::mul_add(simd, w, cells[v], sums[n][v]);
             }
         }
     }

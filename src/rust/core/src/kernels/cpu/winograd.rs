@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::simd::{product, Buffer, Lanes, GROUP, PANEL};
+use super::simd::{panel_starts, product, Buffer, Lanes, Lines, GROUP, PANEL};
 use super::tasks::{runs, Division, Run, Task};
 use super::{spread, threads_for};
 use crate::kernels::Window;
@@ -76,6 +76,9 @@ impl<E: Lanes> Plan<E> {
             std::mem::swap(&mut plan.channels, &mut plan.results);
             std::mem::swap(&mut plan.source, &mut plan.result);
         }
+        if !(0..=2).contains(&plan.padding[1]) {
+            return None;
+        }
         let at = |result: usize, channel: usize, i: usize, j: usize| match transposed {
             true => weight[(channel * inputs + result) * 9 + (2 - i) * 3 + 2 - j].wide(),
             false => weight[(result * inputs + channel) * 9 + i * 3 + j].wide(),
@@ -130,47 +133,72 @@ impl<E: Lanes> Plan<E> {
         });
     }
 
+    /// The row `i` of the patches of a run, which starts at a channel's plane; empty beyond the plane.
+    #[inline(always)]
+    fn row<'a>(&self, plane: &'a [E], run: &Run, i: usize) -> &'a [E] {
+        let [height, width] = self.source;
+        let row = (TILE * run.row + i) as isize - self.padding[0];
+        match (0..height as isize).contains(&row) {
+            true => &plane[row as usize * width..][..width],
+            false => &[],
+        }
+    }
+
     /// Lays the patches of some runs of one channel side by side.
     #[inline(always)]
     fn gather(&self, x: &[E], channel: usize, runs: &[Run], patches: &mut Patches<E>) {
-        let [height, width] = self.source;
-        let mut padded = [E::default(); TILE * PANEL + 2];
+        let plane = |run: &Run| {
+            let plane = self.source[0] * self.source[1];
+            &x[(run.image * self.channels + channel) * plane..][..plane]
+        };
+        let before = self.padding[1] as usize;
+        // Four of the columns start at every fourth cell of a row.
         for run in runs {
-            let plane = &x[(run.image * self.channels + channel) * height * width..];
-            let lanes = run.lane..run.lane + run.cells;
-            let left = (TILE * run.column) as isize - self.padding[1];
-            let cells = TILE * run.cells + 2;
-            let inside = left >= 0 && left as usize + cells <= width;
+            let plane = plane(run);
             for (i, lines) in patches.chunks_exact_mut(PATCH).enumerate() {
-                let row = (TILE * run.row + i) as isize - self.padding[0];
-                if row < 0 || row >= height as isize {
-                    lines.iter_mut().for_each(|line| line[lanes.clone()].fill(E::default()));
-                    continue;
-                }
-                let row = &plane[row as usize * width..][..width];
-                let source = if inside {
-                    &row[left as usize..][..cells]
-                } else {
-                    let before = ((-left).max(0) as usize).min(cells);
-                    let first = left.max(0) as usize;
-                    let taken = width.saturating_sub(first).min(cells - before);
-                    padded[..before].fill(E::default());
-                    if taken > 0 {
-                        padded[before..before + taken].copy_from_slice(&row[first..][..taken]);
+                let row = self.row(plane, run, i);
+                let row = &row[row.len().min(TILE * run.column)..];
+                let lanes = run.lane..run.lane + run.cells;
+                if let [a, b, c, d] = &mut lines[before..before + TILE] {
+                    let [a, b, c, d] = [a, b, c, d].map(|line| &mut line[lanes.clone()]);
+                    let (quads, rest) = row.as_chunks::<TILE>();
+                    let cells = a.iter_mut().zip(&mut *b).zip(&mut *c).zip(&mut *d).zip(quads);
+                    for ((((a, b), c), d), quad) in cells {
+                        (*a, *b, *c, *d) = (quad[0], quad[1], quad[2], quad[3]);
                     }
-                    padded[before + taken..cells].fill(E::default());
-                    &padded[..cells]
-                };
-                let quads = source.as_chunks::<TILE>().0;
-                for (j, line) in lines.iter_mut().enumerate().take(TILE) {
-                    line[lanes.clone()].iter_mut().zip(quads).for_each(|(cell, q)| *cell = q[j]);
+                    for lane in quads.len()..run.cells {
+                        let rest = if lane == quads.len() { rest } else { &[] };
+                        let cell = |j: usize| rest.get(j).copied().unwrap_or_default();
+                        (a[lane], b[lane], c[lane], d[lane]) = (cell(0), cell(1), cell(2), cell(3));
+                    }
                 }
-                // The last two are the first two of the next tile.
-                let (first, last) = lines.split_at_mut(TILE);
+            }
+        }
+        // The other two are columns of the tiles beside.
+        for lines in patches.chunks_exact_mut(PATCH) {
+            let (first, last) = lines.split_at_mut(TILE);
+            for j in 0..2 {
+                match j < before {
+                    true => first[j][1..].copy_from_slice(&last[j][..PANEL - 1]),
+                    false => last[j][..PANEL - 1].copy_from_slice(&first[j][1..]),
+                }
+            }
+        }
+        for run in runs {
+            let (plane, end) = (plane(run), run.lane + run.cells - 1);
+            for (i, lines) in patches.chunks_exact_mut(PATCH).enumerate() {
+                let row = self.row(plane, run, i);
+                let cell = |column: usize| {
+                    let column = column.checked_sub(before);
+                    column.and_then(|column| row.get(column)).copied().unwrap_or_default()
+                };
                 for j in 0..2 {
-                    let next = &first[j][lanes.start + 1..lanes.end];
-                    last[j][lanes.start..lanes.end - 1].copy_from_slice(next);
-                    last[j][lanes.end - 1] = source[cells - 2 + j];
+                    match j < before {
+                        true => lines[j][run.lane] = cell(TILE * run.column + j),
+                        false => {
+                            lines[TILE + j][end] = cell(TILE * (run.column + run.cells) + j);
+                        }
+                    }
                 }
             }
         }
@@ -294,8 +322,9 @@ impl<E: Lanes> Share<'_, '_, E> {
             for (lines, row) in tiles.chunks_exact(TILE).zip(plane[corner..].chunks_mut(width)) {
                 let (quads, rest) = row[column..column + cells].as_chunks_mut::<TILE>();
                 let lines = [0, 1, 2, 3].map(|j| &lines[j][run.lane..run.lane + run.cells]);
-                for (t, quad) in quads.iter_mut().enumerate() {
-                    *quad = lines.map(|line| line[t]);
+                let [a, b, c, d] = lines;
+                for ((((quad, a), b), c), d) in quads.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+                    *quad = [*a, *b, *c, *d];
                 }
                 rest.iter_mut().zip(lines).for_each(|(y, line)| *y = line[run.cells - 1]);
             }
@@ -317,6 +346,7 @@ impl<E: Lanes> WithSimd for Share<'_, '_, E> {
         let (terms, sums) = (plan.channels * PANEL, own.len().next_multiple_of(GROUP) * PANEL);
         let at_once = BUFFER / (POINTS * (terms + sums));
         let at_once = at_once.max(2).min(tiles.div_ceil(PANEL)).max(1);
+        let starts = &panel_starts(plan.channels)[..];
         let mut patches = Buffer::of(POINTS * at_once * terms);
         let mut products = Buffer::of(POINTS * at_once * sums);
         let mut places: Vec<Vec<Run>> = (0..at_once).map(|_| Vec::new()).collect();
@@ -364,12 +394,13 @@ impl<E: Lanes> WithSimd for Share<'_, '_, E> {
                     let weights = &plan.weights[weights..][..block];
                     for p in 0..panels {
                         let start = point * at_once + p;
-                        let panel = &patches[start * terms..][..terms];
+                        let used = PANEL.min(tiles - first - p * PANEL);
+                        let lines =
+                            Lines { cells: &patches[start * terms..][..terms], starts, used };
                         let target = &mut products[start * sums + b * GROUP * PANEL..];
                         let target = &mut target[..GROUP * PANEL];
                         let count = GROUP.min(own.end - channel);
-                        let cells = PANEL.min(tiles - first - p * PANEL);
-                        product(simd, (panel, cells), (weights, count), target);
+                        product::<S, E, GROUP>(simd, lines, (weights, count), target);
                     }
                 }
             }
