@@ -236,6 +236,10 @@ result_blocks <- function(x, call, rows = NULL, nodes = x$output_idx, transform 
 # Chosen data points and nodes of an array with any axes in between.
 subset_array <- function(value, rows, columns) {
   d <- dim(value)
+  if (identical(as.integer(rows), seq_len(d[1])) &&
+        identical(as.integer(columns), seq_len(d[length(d)]))) {
+    return(value)
+  }
   rest <- d[-c(1, length(d))]
   dim(value) <- c(d[1], prod(rest), d[length(d)])
   value <- value[rows, , columns, drop = FALSE]
@@ -254,8 +258,10 @@ values_of <- function(x, rows, columns) {
 # Sums over all axes but the first and the last.
 cell_sums <- function(value) {
   d <- dim(value)
-  dim(value) <- c(d[1], prod(d[-c(1, length(d))]), d[length(d)])
-  rowSums(aperm(value, c(1, 3, 2)), dims = 2)
+  cells <- prod(d[-c(1, length(d))])
+  dim(value) <- c(d[1], cells, d[length(d)])
+  of_node <- \(j) .rowSums(value[, , j], d[1], cells)
+  matrix(vapply(seq_len(d[length(d)]), of_node, numeric(d[1])), d[1])
 }
 
 # `feature_2` and `channel` are there if any input layer has such an axis.
