@@ -171,6 +171,15 @@ test_that("a converter works in a fork", {
   expected <- predict(converter, x)
   forked <- parallel::mclapply(1:2, function(i) predict(converter, x), mc.cores = 2)
   expect_identical(forked, list(expected, expected))
+  # Large enough that the threads have been started before the fork, where they do not exist.
+  converter <- convert(dense_net(c(100, 200, 200, 4), c("relu", "relu", "linear")))
+  gradient <- function() {
+    run_grad(converter, matrix(seq(-1, 1, length.out = 20000), 200), verbose = FALSE)$result
+  }
+  expected <- gradient()
+  forked <- parallel::mclapply(1:2, function(i) gradient(), mc.cores = 2)
+  expect_identical(forked, list(expected, expected))
+  expect_identical(gradient(), expected)
 })
 
 test_that("converters and results work on a PSOCK worker", {

@@ -24,8 +24,8 @@ fn install_hook() {
     });
 }
 
-/// Runs `f`; an error or a panic becomes a list of class `innsight_rust_error`. Memory that was kept
-/// for reuse goes back to the system.
+/// Runs `f`; an error or a panic becomes a list of class `innsight_rust_error`. Much memory that
+/// was kept for reuse goes back to the system.
 pub fn guard(f: impl FnOnce() -> Result<Robj>) -> Robj {
     install_hook();
     let outcome = catch_unwind(AssertUnwindSafe(f));

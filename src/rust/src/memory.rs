@@ -1,14 +1,15 @@
 //! The memory of large tensors. A system hands out large blocks fresh: every page of them is mapped and
 //! cleared anew, which costs more time than most passes over a tensor. [`Recycler`] keeps freed blocks
-//! for the next tensor of the same size, until [`release`] gives them back at the end of a call.
+//! for the next tensor of the same size. At the end of a call [`release`] gives back all but a few.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::{Mutex, PoisonError};
 
 /// Bytes from which on a block is kept.
 const LEAST: usize = 1 << 18;
-/// Bytes that may be kept.
+/// Bytes that may be kept during a call, and between calls.
 const MOST: usize = 1 << 29;
+const IDLE: usize = 1 << 27;
 /// Blocks that may be kept.
 const SLOTS: usize = 64;
 
@@ -63,10 +64,10 @@ fn give_back(block: Block) {
     unsafe { System.dealloc(block.address as *mut u8, block.layout) }
 }
 
-/// Gives all free blocks back to the system.
+/// Gives free blocks back to the system, the oldest first, until few bytes are kept.
 pub fn release() {
     let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-    while kept.count > 0 {
+    while kept.bytes > IDLE {
         kept.remove(0).into_iter().for_each(give_back);
     }
 }

@@ -1,8 +1,6 @@
 //! Kernels for the CPU on top of `ndarray` storage, in place of burn-ndarray's loops: products of small
 //! matrices by vectors of the processor at hand, spread over threads.
 //!
-//! Threads are scoped, started per call and only where the work pays for them, so that nothing is
-//! left behind that a `fork()` of R could break.
 
 // Plain loops by index: iterators and closures may be left out of line, where they are not compiled for
 // the processor at hand.
@@ -12,11 +10,10 @@ mod conv;
 mod dense;
 mod simd;
 mod tasks;
+mod threads;
 mod winograd;
 
-use std::cell::Cell;
-use std::panic::resume_unwind;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
 use burn::tensor::{ElementConversion, TensorData};
 use burn_ndarray::{FloatNdArrayElement, NdArray, NdArrayTensor, SharedArray};
@@ -24,22 +21,11 @@ use ndarray::{
     Array2, Array4, ArrayD, ArrayView2, ArrayView4, ArrayViewD, CowArray, Ix2, Ix4, IxDyn,
 };
 
+pub use threads::{in_parallel, set_threads};
+pub(super) use threads::{spread, threads};
+
 use super::elementwise::{map, pairs, with_samples, Rectify};
 use super::{pool, Kernels, Rectifier, Window};
-
-thread_local! {
-    static THREADS: Cell<usize> = const { Cell::new(2) };
-}
-
-/// Sets the number of threads that the kernels may use when this thread calls them; at least 1.
-pub fn set_threads(threads: usize) {
-    THREADS.set(threads.max(1));
-}
-
-/// The number of threads that the kernels may use.
-pub(super) fn threads() -> usize {
-    THREADS.get()
-}
 
 /// Multiplications below which a second thread costs more than it brings.
 const WORTH_A_THREAD: usize = 1 << 20;
@@ -94,47 +80,6 @@ where
 /// How many threads pay for `work` multiplications.
 fn threads_for(work: usize) -> usize {
     threads().min(work / WORTH_A_THREAD).max(1)
-}
-
-/// Runs `f` on equal shares of the tasks, each share on a thread, one of them on this one.
-pub(super) fn spread<T: Send>(tasks: Vec<T>, threads: usize, f: impl Fn(Vec<T>) + Sync) {
-    let share = tasks.len().div_ceil(threads).max(1);
-    let mut tasks = tasks.into_iter();
-    let first = tasks.by_ref().take(share).collect();
-    std::thread::scope(|scope| {
-        while tasks.len() > 0 {
-            let tasks = tasks.by_ref().take(share).collect();
-            let f = &f;
-            scope.spawn(move || f(tasks));
-        }
-        f(first);
-    });
-}
-
-/// `f` of every item, in their order. The items are handed out to as many threads as the kernels may
-/// use; a kernel that `f` calls has one. Fewer items than threads are taken one after the other.
-pub fn in_parallel<T: Send, R: Send>(items: Vec<T>, f: impl Fn(T) -> R + Sync) -> Vec<R> {
-    let threads = threads();
-    if threads < 2 || items.len() < threads {
-        return items.into_iter().map(f).collect();
-    }
-    let queue = Mutex::new(items.into_iter().enumerate());
-    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let work = || {
-        set_threads(1);
-        std::iter::from_fn(next).map(|(i, item)| (i, f(item))).collect::<Vec<_>>()
-    };
-    let mut results = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-        let mut results = work();
-        for other in others {
-            results.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        }
-        results
-    });
-    set_threads(threads);
-    results.sort_by_key(|(i, _)| *i);
-    results.into_iter().map(|(_, result)| result).collect()
 }
 
 pub(super) fn tensor<E: Float, D: ndarray::Dimension>(array: ndarray::Array<E, D>) -> NdArrayTensor
