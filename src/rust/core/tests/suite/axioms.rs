@@ -448,14 +448,26 @@ fn batch_normalisation_can_be_merged<B: Kernels>(device: &B::Device, tolerance: 
     }
 }
 
-/// SmoothGrad without noise is the gradient, and ExpectedGradient with one reference is the mean of
-/// gradient times difference at the points that it draws.
+/// SmoothGrad without noise is the gradient, with noise the mean at the points that it draws, and
+/// ExpectedGradient with one reference the mean of gradient times difference there.
 fn averages_of_gradients<B: Kernels>(device: &B::Device, tolerance: f64) {
     on_networks::<B>((&Recipe::default(), 20), 1, device, |plan, question| {
         let what = plan.to_string();
         let gradient = question.ask(GRADIENT).values();
         assert_same(&what, &question.ask(Ask::Smooth(0.0)).values(), &gradient, tolerance);
-        let points = question.expected().batch(&question.x, 0, 0..COPIES).inputs;
+        let points_of = |points: &dyn Points<B>| points.batch(&question.x, 0, 0..COPIES).inputs;
+        for times_input in [false, true] {
+            let smooth = SmoothGrad { times_input, ..question.smooth(0.3) };
+            let points = Question { x: points_of(&smooth), ..question.clone() };
+            let mean = |_: usize, gradient: Tensor<B>| {
+                let targets = gradient.rows() / (SAMPLES * COPIES);
+                gradient.sum_copies(COPIES, targets).scale(1.0 / COPIES as f64)
+            };
+            let expected = points.ask(Ask::Gradient { times_input }).map(mean);
+            let answer = question.average(&smooth, 0, 0..COPIES);
+            assert_same(&what, &answer.values(), &expected.values(), tolerance);
+        }
+        let points = points_of(&question.expected());
         let way = |i: usize| question.x[i].clone() - question.references[i].clone();
         let mean = |i: usize, gradient: Tensor<B>| {
             let targets = gradient.rows() / (SAMPLES * COPIES);

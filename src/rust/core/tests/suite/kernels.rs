@@ -1,15 +1,17 @@
 //! The kernels against plain loops.
 
+use std::ops::RangeInclusive;
+
 use innsight_core::kernels::{cpu::set_threads, Axis, Kernels, Rectifier, Window};
 use innsight_core::tensor::Tensor;
 
 use crate::{assert_close, on_every_backend, Random};
 
-on_every_backend!(convolution, maxima_over_windows, passes);
+on_every_backend!(convolution, maxima_over_windows, passes, zeros);
 
-fn window(random: &mut Random) -> Window {
+fn window(random: &mut Random, input: RangeInclusive<usize>) -> Window {
     let mut axis = || Axis {
-        input: random.below(5..=9),
+        input: random.below(input.clone()),
         kernel: random.below(1..=3),
         stride: random.below(1..=3),
         dilation: random.below(1..=2),
@@ -53,8 +55,9 @@ fn product(extents: [usize; 2]) -> usize {
 
 fn convolution<B: Kernels>(device: &B::Device, tolerance: f64) {
     let mut random = Random::new(1);
-    for _ in 0..100 {
-        let window = window(&mut random);
+    // Rows of large planes are read where they lie, small planes unfolded.
+    for input in (0..100).map(|i| if i % 5 == 0 { 28..=40 } else { 5..=9 }) {
+        let window = window(&mut random, input);
         let groups = random.below(1..=3);
         let (per, outputs) = (random.below(1..=3), random.below(1..=3));
         let (rows, channels) = (random.below(1..=3), groups * per);
@@ -107,7 +110,7 @@ fn convolution<B: Kernels>(device: &B::Device, tolerance: f64) {
 fn maxima_over_windows<B: Kernels>(device: &B::Device, tolerance: f64) {
     let mut random = Random::new(3);
     for _ in 0..20 {
-        let window = window(&mut random);
+        let window = window(&mut random, 5..=9);
         let [height, width] = window.input();
         // Few different values, so that there are ties; all negative, so that padding would win.
         let x: Vec<f64> = (0..height * width).map(|_| -(random.below(1..=4) as f64)).collect();
@@ -333,6 +336,35 @@ fn large_matrices() {
     }
 }
 
+/// Rows with zeros in the same places, in runs of every length, are multiplied without these.
+fn zeros<B: Kernels>(device: &B::Device, tolerance: f64) {
+    let (inputs, outputs) = (70, 45);
+    let mut random = Random::new(3);
+    let w = random.values(outputs * inputs);
+    let mut s = Vec::new();
+    for run in (1..=27).chain([1, 1, 2, 3, 1, 40]) {
+        let kept: Vec<bool> = (0..outputs).map(|_| random.below(0..=2) == 0).collect();
+        for _ in 0..run {
+            let row = random.values(outputs).into_iter().zip(&kept);
+            s.extend(row.map(|(s, kept)| if *kept { s } else { 0.0 }));
+        }
+    }
+    let rows = s.len() / outputs;
+    let mut back = vec![0.0; rows * inputs];
+    for (r, row) in s.chunks(outputs).enumerate() {
+        for (o, s) in row.iter().enumerate() {
+            for i in 0..inputs {
+                back[r * inputs + i] += s * w[o * inputs + i];
+            }
+        }
+    }
+    let tensor =
+        |v: Vec<f64>, shape: [usize; 2]| Tensor::<B>::from_vec(v, &shape, device).into_primitive();
+    let (s, w) = (tensor(s, [rows, outputs]), tensor(w, [outputs, inputs]));
+    let pulled = Tensor::<B>::from_primitive(B::dense_pullback(s, w, &Default::default()));
+    assert_close("zeros", &pulled.into_vec(), &back, tolerance);
+}
+
 #[test]
 fn results_do_not_depend_on_other_rows() {
     type B = burn_ndarray::NdArray<f32>;
@@ -364,7 +396,7 @@ fn results_do_not_depend_on_other_rows() {
 fn cells_are_counted_as_they_lie() {
     let mut random = Random::new(5);
     for _ in 0..100 {
-        for axis in window(&mut random).0 {
+        for axis in window(&mut random, 5..=9).0 {
             for (o, places) in cells(axis).into_iter().enumerate() {
                 let inside = places.iter().flatten().count();
                 assert_eq!(axis.count(o, false), inside, "window {o} of {axis:?}");

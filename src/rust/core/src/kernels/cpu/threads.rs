@@ -4,9 +4,11 @@
 //! and starts a pool of its own.
 
 use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use rayon_core::{ThreadPool, ThreadPoolBuilder};
+use rayon_core::{ThreadPool, ThreadPoolBuilder, Yield};
 
 thread_local! {
     static THREADS: Cell<usize> = const { Cell::new(2) };
@@ -34,7 +36,10 @@ fn pool(threads: usize) -> Option<Arc<ThreadPool>> {
     let process = std::process::id();
     let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
     match started.take() {
-        Some(last) if last.process != process => std::mem::forget(last),
+        Some(last) if last.process != process => {
+            std::mem::forget(last);
+            LOOKING.store(0, Ordering::Relaxed);
+        }
         last => *started = last.filter(|last| last.pool.current_num_threads() == threads),
     }
     if started.is_none() {
@@ -45,15 +50,47 @@ fn pool(threads: usize) -> Option<Arc<ThreadPool>> {
     started.as_ref().map(|started| started.pool.clone())
 }
 
+/// How long a thread looks for more work, or for the end of another's, before it sleeps: the next kernel
+/// follows soon, and to wake a thread takes as long as a small one.
+const PATIENCE: Duration = Duration::from_micros(200);
+
+/// Threads of the pool that look for work.
+static LOOKING: AtomicUsize = AtomicUsize::new(0);
+
+fn look_for_work() {
+    let mut last = Instant::now();
+    while last.elapsed() < PATIENCE {
+        if rayon_core::yield_now() == Some(Yield::Executed) {
+            last = Instant::now();
+        }
+        std::thread::yield_now();
+    }
+    LOOKING.fetch_sub(1, Ordering::Relaxed);
+}
+
 /// Calls `f` so many times at once, on this thread and on others.
 fn at_once(times: usize, f: impl Fn() + Sync) {
-    match pool(threads().max(times) - 1) {
-        Some(pool) => pool.in_place_scope(|scope| {
-            (1..times).for_each(|_| scope.spawn(|_| f()));
-            f();
-        }),
-        None => (0..times).for_each(|_| f()),
-    }
+    let Some(pool) = pool(threads().max(times) - 1) else {
+        return (0..times).for_each(|_| f());
+    };
+    let running = AtomicUsize::new(times - 1);
+    pool.in_place_scope(|scope| {
+        for _ in 1..times {
+            scope.spawn(|_| {
+                f();
+                running.fetch_sub(1, Ordering::Release);
+            });
+        }
+        for _ in LOOKING.load(Ordering::Relaxed)..times - 1 {
+            LOOKING.fetch_add(1, Ordering::Relaxed);
+            pool.spawn(look_for_work);
+        }
+        f();
+        let finished = Instant::now();
+        while running.load(Ordering::Acquire) > 0 && finished.elapsed() < PATIENCE {
+            std::hint::spin_loop();
+        }
+    });
 }
 
 /// Runs `f` on equal shares of the tasks, each share on a thread, one of them on this one.
