@@ -66,6 +66,9 @@ impl<E: Lanes + PartialEq> Plan<E> {
                 }
             });
         }
+        let streamed = rows < if transposed { MANY[1] } else { MANY[0] };
+        let groups = if streamed { Vec::new() } else { groups(x, terms) };
+        let groups: Vec<_> = groups.into_iter().map(|rows| Group::new(x, terms, rows)).collect();
         // Every thread has its own sums of all rows, whole panels of them.
         let share = sums.div_ceil(threads).next_multiple_of(PANEL);
         let mut tasks: Vec<(usize, Vec<&mut [E]>)> =
@@ -75,18 +78,27 @@ impl<E: Lanes + PartialEq> Plan<E> {
         }
         spread(tasks, threads, |tasks| {
             for (first, mut y) in tasks {
-                if transposed {
-                    let weight = &weight[first..];
-                    Arch::new().dispatch(Columns { weight, x, y: &mut y, extents });
-                } else {
-                    let weight = &weight[first * terms..];
-                    Arch::new().dispatch(Rows { weight, x, y: &mut y, extents });
+                let y = &mut y[..];
+                match (transposed, streamed) {
+                    (_, false) => {
+                        let groups = &groups[..];
+                        let part = Panels { weight, first, groups, y, extents, transposed };
+                        Arch::new().dispatch(part);
+                    }
+                    (true, true) => {
+                        let weight = &weight[first..];
+                        Arch::new().dispatch(Columns { weight, x, y, extents });
+                    }
+                    (false, true) => {
+                        let weight = &weight[first * terms..];
+                        Arch::new().dispatch(Rows { weight, x, y, extents });
+                    }
                 }
                 if let Some(bias) = bias {
                     let add = |row: &mut [E]| {
                         row.iter_mut().zip(&bias[first..]).for_each(|(y, b)| *y += *b);
                     };
-                    y.into_iter().for_each(add);
+                    y.iter_mut().for_each(|row| add(row));
                 }
             }
         });
@@ -146,37 +158,56 @@ fn zeros_alike<E: Lanes + PartialEq>(a: &[E], b: &[E]) -> bool {
     !a.chunks(64).zip(b.chunks(64)).any(differ)
 }
 
+/// Some rows of x, ready to be multiplied.
+struct Group<E: Lanes> {
+    rows: Range<usize>,
+    /// The terms that are not zero in all of the rows, by the starts of their lines in a panel.
+    present: Vec<u32>,
+    /// x there, (terms, [`ROWS`]).
+    columns: Buffer<E>,
+}
+
+impl<E: Lanes + PartialEq> Group<E> {
+    fn new(x: &[E], terms: usize, rows: Range<usize>) -> Self {
+        let mut used = vec![false; terms];
+        let lines = || x[rows.start * terms..rows.end * terms].chunks_exact(terms);
+        for row in lines() {
+            for (used, x) in used.iter_mut().zip(row) {
+                *used |= *x != E::default();
+            }
+        }
+        let present: Vec<u32> =
+            (0..terms).filter(|&term| used[term]).map(|term| (term * PANEL) as u32).collect();
+        let mut columns = Buffer::of(present.len() * ROWS);
+        for (i, row) in lines().enumerate() {
+            for (column, &start) in columns.chunks_exact_mut(ROWS).zip(&present) {
+                column[i] = row[start as usize / PANEL];
+            }
+        }
+        Self { rows, present, columns }
+    }
+
+    /// The products of the rows and a panel, (rows, [`PANEL`]), of which `used` columns are computed.
+    #[inline(always)]
+    fn product<S: Simd>(&self, simd: S, panel: &[E], used: usize, results: &mut [E]) {
+        let lines = Lines { cells: panel, starts: &self.present, used };
+        product::<S, E, ROWS>(simd, lines, (&self.columns, self.rows.len()), results);
+    }
+}
+
 impl<E: Lanes + PartialEq> WithSimd for Packed<'_, E> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Extents { terms, sums, .. } = self.extents;
-        let mut x = Buffer::of(terms * ROWS);
         let mut results = Buffer::of(ROWS * PANEL);
-        let (mut used, mut present) = (vec![false; terms], Vec::with_capacity(terms));
-        for group in groups(self.x, terms) {
-            let (count, cells) = (group.len(), group.start * terms..group.end * terms);
-            let rows = &self.x[cells];
-            used.fill(false);
-            for row in rows.chunks_exact(terms) {
-                for (used, x) in used.iter_mut().zip(row) {
-                    *used |= *x != E::default();
-                }
-            }
-            present.clear();
-            present.extend((0..terms).filter(|&term| used[term]).map(|term| (term * PANEL) as u32));
-            for (i, row) in rows.chunks_exact(terms).enumerate() {
-                for (column, &start) in x.chunks_exact_mut(ROWS).zip(&present) {
-                    column[i] = row[start as usize / PANEL];
-                }
-            }
-            let y = &mut self.y[group.start * sums..group.end * sums];
+        for rows in groups(self.x, terms) {
+            let group = Group::new(self.x, terms, rows);
+            let y = &mut self.y[group.rows.start * sums..group.rows.end * sums];
             for (p, panel) in self.panels.chunks_exact(terms * PANEL).enumerate() {
                 let first = p * PANEL;
-                let used = PANEL.min(sums - first);
-                let lines = Lines { cells: panel, starts: &present, used };
-                product::<S, E, ROWS>(simd, lines, (&x, count), &mut results);
+                group.product(simd, panel, PANEL.min(sums - first), &mut results);
                 for (row, results) in y.chunks_exact_mut(sums).zip(results.chunks_exact(PANEL)) {
                     let row = row[first..].iter_mut().zip(results);
                     match self.bias {
@@ -184,6 +215,65 @@ impl<E: Lanes + PartialEq> WithSimd for Packed<'_, E> {
                             row.zip(&bias[first..]).for_each(|((y, r), b)| *y = *r + *b);
                         }
                         None => row.for_each(|(y, r)| *y = *r),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Rows from which on large weights are packed panel by panel on the way, forward and back.
+const MANY: [usize; 2] = [96, 16];
+
+/// Panels that are packed at a time, so that whole stretches of a row are read.
+const TOGETHER: usize = 4;
+
+/// All rows times some columns of large weights.
+struct Panels<'a, 'b, E: Lanes> {
+    weight: &'a [E],
+    /// The first of the sums.
+    first: usize,
+    groups: &'a [Group<E>],
+    y: &'a mut [&'b mut [E]],
+    extents: Extents,
+    transposed: bool,
+}
+
+impl<E: Lanes + PartialEq> WithSimd for Panels<'_, '_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Extents { terms, sums, .. } = self.extents;
+        let own = self.y.first().map_or(0, |y| y.len());
+        let mut panels = Buffer::of(TOGETHER * terms * PANEL);
+        let mut results = Buffer::of(ROWS * PANEL);
+        for start in (0..own).step_by(TOGETHER * PANEL) {
+            let part = start..own.min(start + TOGETHER * PANEL);
+            let at = self.first + start;
+            if self.transposed {
+                for (term, row) in self.weight.chunks_exact(sums).enumerate() {
+                    let cells = row[at..at + part.len()].chunks(PANEL);
+                    for (panel, cells) in panels.chunks_exact_mut(terms * PANEL).zip(cells) {
+                        panel[term * PANEL..][..cells.len()].copy_from_slice(cells);
+                    }
+                }
+            } else {
+                let rows = self.weight[at * terms..].chunks_exact(terms).take(part.len());
+                for (i, row) in rows.enumerate() {
+                    let panel = &mut panels[i / PANEL * terms * PANEL..][..terms * PANEL];
+                    for (line, w) in panel.chunks_exact_mut(PANEL).zip(row) {
+                        line[i % PANEL] = *w;
+                    }
+                }
+            }
+            for (panel, start) in panels.chunks_exact(terms * PANEL).zip(part.step_by(PANEL)) {
+                let used = PANEL.min(own - start);
+                for group in self.groups {
+                    group.product(simd, panel, used, &mut results);
+                    let rows = self.y[group.rows.clone()].iter_mut();
+                    for (row, results) in rows.zip(results.chunks_exact(PANEL)) {
+                        row[start..start + used].copy_from_slice(&results[..used]);
                     }
                 }
             }
