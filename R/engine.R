@@ -41,7 +41,8 @@ engine_call <- function(channels_first, dtype, call) {
     channels_first = channels_first,
     dtype = dtype,
     device = option_device(call),
-    threads = option_threads(call)
+    threads = option_threads(call),
+    memory = memory_budget(call)
   )
 }
 

@@ -169,7 +169,10 @@ InterpretingMethod <- R6::R6Class("InterpretingMethod",
       plan <- network_plan(self$converter, self$channels_first, self$dtype, call)
       budget <- memory_budget(call)
       check_memory(plan$bytes_per_data_point + plan$bytes_per_row, budget, call)
-      chunks <- plan_chunks(n, private$n_copies, lengths(targets), plan, budget)
+      # Results of all rows count as well, as far as they leave enough for some rows at a time.
+      cells <- sum(vapply(self$converter$input_dim, prod, 0))
+      for_rows <- max(budget - 8 * n * sum(lengths(targets)) * cells, budget / 2)
+      chunks <- plan_chunks(n, private$n_copies, lengths(targets), plan, for_rows)
       here <- environment()
       if (self$verbose) {
         cli::cli_progress_bar(
@@ -177,7 +180,7 @@ InterpretingMethod <- R6::R6Class("InterpretingMethod",
           total = n * private$n_copies * sum(lengths(targets))
         )
       }
-      run_chunks(chunks, n, lengths(targets), function(chunk) {
+      run_chunks(chunks, n, lengths(targets), garbage = budget / 20, run = function(chunk) {
         settings <- list(
           ignore_last_act = self$ignore_last_act, first_row = chunk$rows[1], ledger = ledger
         )
@@ -271,12 +274,13 @@ plan_chunks <- function(n, n_copies, n_nodes, plan, budget) {
 # Calls `run` for every chunk, which returns per output layer a list of arrays (data points, ...,
 # nodes), and puts these together; what several chunks have of the same place is added up. The
 # arrays are made at the first chunk and filled as matrices in this function's own frame, where R
-# does not copy them.
-run_chunks <- function(chunks, n, n_nodes, run) {
+# does not copy them. R by itself frees the chunks' arrays late: here it must after `garbage` bytes.
+run_chunks <- function(chunks, n, n_nodes, run, garbage = Inf) {
   if (length(chunks) == 1) {
     return(run(chunks[[1]]))
   }
   total <- shapes <- vector("list", length(n_nodes))
+  left <- 0
   for (chunk in chunks) {
     part <- run(chunk)
     for (o in which(lengths(chunk$columns) > 0)) {
@@ -290,9 +294,16 @@ run_chunks <- function(chunks, n, n_nodes, run) {
       for (i in which(lengths(values) > 0)) {
         cells <- ncol(total[[o]][[i]]) / n_nodes[o]
         at <- as.vector(outer(seq_len(cells), (chunk$columns[[o]] - 1) * cells, `+`))
-        total[[o]][[i]][chunk$rows, at] <-
-          total[[o]][[i]][chunk$rows, at, drop = FALSE] + as.vector(values[[i]])
+        new <- as.vector(values[[i]])
+        if (chunk$copies[1] > 1) new <- new + total[[o]][[i]][chunk$rows, at, drop = FALSE]
+        total[[o]][[i]][chunk$rows, at] <- new
       }
+    }
+    left <- left + as.numeric(utils::object.size(part))
+    part <- values <- new <- NULL
+    if (left > garbage) {
+      gc()
+      left <- 0
     }
   }
   for (o in seq_along(total)) {

@@ -5,7 +5,7 @@
 #' | option | default | meaning |
 #' |---|---|---|
 #' | `innsight.threads` | environment variable `INNSIGHT_NUM_THREADS`, else 2 | number of CPU threads |
-#' | `innsight.memory` | `"1GB"` | memory a method may use for the rows it works on at a time: a number of bytes or a text such as `"500MB"` or `"2GB"`. Smaller means more, smaller chunks; results do not change |
+#' | `innsight.memory` | `"1GB"` | memory a method may use besides the converter, the data and, where it takes more than half of this, its result: a number of bytes or a text such as `"500MB"` or `"2GB"`. Smaller means more, smaller chunks of rows; results do not change |
 #' | `innsight.device` | `"cpu"` | `"cpu"` or `"gpu"`. The GPU needs a build with it, see `innsight_info()` |
 #' | `innsight.palette` | `"two-hues"` | the colours of pictures, from the most negative value over zero to the most positive: `"two-hues"` (blue, white, red; equally dark on both sides, in even steps), `"blue-white-red"` (the pure colours of the package of 2024), a diverging palette of [grDevices::hcl.pals()], or three or more colours |
 #' | `innsight.image_origin` | `"top"` | where row 1 of an image is drawn: `"top"` or `"bottom"` |

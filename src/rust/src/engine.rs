@@ -20,6 +20,7 @@ use innsight_core::model::{Model, Order};
 use innsight_core::tensor::{largest, Tensor};
 
 use crate::arrays::{read, write};
+use crate::memory;
 use crate::request::{Call, Explanation, Method};
 
 /// A network on one of the backends.
@@ -99,6 +100,7 @@ impl Engine {
     /// The network that a call asks for.
     fn network_for(&self, call: &Call) -> Result<Rc<Backend>> {
         set_threads(call.threads);
+        memory::allow(call.memory as usize);
         let follows = self.model.layers.iter().any(|layer| layer.op.follows_layout());
         let order = match follows && !call.channels_first {
             true => Order::ChannelsLast,

@@ -1,15 +1,18 @@
 //! The memory of large tensors. A system hands out large blocks fresh: every page of them is mapped and
 //! cleared anew, which costs more time than most passes over a tensor. [`Recycler`] keeps freed blocks
 //! for the next tensor of the same size. At the end of a call [`release`] gives back all but a few.
+//! A call that may use little memory keeps little: see [`allow`].
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Bytes from which on a block is kept.
 const LEAST: usize = 1 << 18;
-/// Bytes that may be kept during a call, and between calls.
+/// Bytes that may be kept during a call, and between calls, at most.
 const MOST: usize = 1 << 29;
 const IDLE: usize = 1 << 27;
+/// The share of the memory that a call may use for blocks that are kept.
+const SHARE: usize = 8;
 /// Blocks that may be kept.
 const SLOTS: usize = 64;
 
@@ -28,9 +31,12 @@ struct Kept {
     blocks: [Option<Block>; SLOTS],
     count: usize,
     bytes: usize,
+    /// Bytes that may be kept.
+    most: usize,
 }
 
-static KEPT: Mutex<Kept> = Mutex::new(Kept { blocks: [None; SLOTS], count: 0, bytes: 0 });
+static KEPT: Mutex<Kept> =
+    Mutex::new(Kept { blocks: [None; SLOTS], count: 0, bytes: 0, most: MOST });
 
 impl Kept {
     fn remove(&mut self, i: usize) -> Option<Block> {
@@ -48,14 +54,24 @@ impl Kept {
         self.remove(i)
     }
 
-    /// Keeps a block of at most [`MOST`] bytes; gives old ones back where there is no room.
+    /// Keeps a block if it is not too large; gives old ones back where there is no room.
     fn put(&mut self, block: Block) {
-        while self.count == SLOTS || self.bytes + block.layout.size() > MOST {
+        if block.layout.size() > self.most {
+            return give_back(block);
+        }
+        while self.count == SLOTS || self.bytes + block.layout.size() > self.most {
             self.remove(0).into_iter().for_each(give_back);
         }
         self.blocks[self.count] = Some(block);
         self.count += 1;
         self.bytes += block.layout.size();
+    }
+
+    /// Gives blocks back, the oldest first, until no more than these bytes are kept.
+    fn shrink(&mut self, bytes: usize) {
+        while self.bytes > bytes {
+            self.remove(0).into_iter().for_each(give_back);
+        }
     }
 }
 
@@ -64,12 +80,20 @@ fn give_back(block: Block) {
     unsafe { System.dealloc(block.address as *mut u8, block.layout) }
 }
 
-/// Gives free blocks back to the system, the oldest first, until few bytes are kept.
+fn kept() -> MutexGuard<'static, Kept> {
+    KEPT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keeps no more from now on than suits a call that may use so many bytes.
+pub fn allow(bytes: usize) {
+    let (mut kept, most) = (kept(), MOST.min(bytes / SHARE));
+    kept.most = most;
+    kept.shrink(most);
+}
+
+/// Gives free blocks back to the system until few bytes are kept.
 pub fn release() {
-    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-    while kept.bytes > IDLE {
-        kept.remove(0).into_iter().for_each(give_back);
-    }
+    kept().shrink(IDLE);
 }
 
 /// What is asked of the system for a large block: the size rounded up to one of eight a power of two,
@@ -83,7 +107,7 @@ fn recycled(layout: Layout) -> Option<Layout> {
 }
 
 fn take(layout: Layout) -> Option<*mut u8> {
-    let block = KEPT.lock().unwrap_or_else(PoisonError::into_inner).take(layout);
+    let block = kept().take(layout);
     block.map(|block| block.address as *mut u8)
 }
 
@@ -115,7 +139,7 @@ unsafe impl GlobalAlloc for Recycler {
         match recycled(layout) {
             Some(layout) => {
                 let block = Block { address: address as usize, layout };
-                KEPT.lock().unwrap_or_else(PoisonError::into_inner).put(block);
+                kept().put(block);
             }
             None => System.dealloc(address, layout),
         }

@@ -22,6 +22,8 @@ pub struct Call {
     pub dtype: String,
     pub device: String,
     pub threads: usize,
+    /// Bytes that the call may use.
+    pub memory: f64,
 }
 
 /// What is to be explained, and how.

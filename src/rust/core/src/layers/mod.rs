@@ -89,10 +89,8 @@ impl<B: Kernels> Weights<B> {
 
     /// A part, and where the kernels keep what they make of it.
     fn cached(&self, part: Part) -> (Tensor<B>, &B::Cache) {
-        let (weight, cache) = self.0[part as usize].get_or_init(|| {
-            let (all, _) = self.0[Part::All as usize].get().expect("set by new()");
-            (part.of(all.clone()), Default::default())
-        });
+        let make = || (part.of(self.part(Part::All)), Default::default());
+        let (weight, cache) = self.0[part as usize].get_or_init(make);
         (weight.clone(), cache)
     }
 }

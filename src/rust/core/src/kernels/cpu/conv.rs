@@ -1,7 +1,7 @@
 //! Convolution and its pullback as products of matrices. What neighbouring windows take of a row for one
-//! cell of the kernel lies side by side already where they are one cell apart: products read it where
-//! it is, in a padded copy of some rows. Elsewhere it is laid side by side, a few panels at a time. Either
-//! way it stays in the cache.
+//! cell of the kernel lies side by side in a padded copy of some rows, or of every second cell of them:
+//! products read it there. Only for small planes, where rows would be mostly padding, is it laid side by
+//! side for every cell of the kernel, a few panels at a time. Either way it stays in the cache.
 //!
 //! The pullback is a convolution as well. With a stride of s cells x falls into s interleaved phases,
 //! each of which is a convolution of the signal with its own cells of the kernel.
@@ -103,15 +103,19 @@ struct Correlation<E> {
 }
 
 /// A padded source whose rows lie one behind the other. Neighbouring sums take neighbouring cells; those
-/// between the last sum of a row and the first of the next are computed for nothing.
+/// between the last sum of a row and the first of the next are computed for nothing. Where sums start
+/// some cells apart, there is one such plane for each of the phases that rows and columns fall into.
 #[derive(Debug)]
 struct Strips {
     /// Rows and columns of padding before the source.
     before: [usize; 2],
-    /// Columns with the padding.
+    /// Phases of rows and columns.
+    phases: [usize; 2],
+    /// Columns of a phase with the padding.
     width: usize,
-    /// Where each cell of the kernel lies for the first sum, and the last of these places.
-    taps: Vec<usize>,
+    /// The phase of each cell of the kernel and where it lies there for the first sum; the last of these
+    /// places.
+    taps: Vec<(usize, usize)>,
     reach: usize,
     /// Panels of sums at a time.
     panels: usize,
@@ -120,29 +124,32 @@ struct Strips {
 impl Strips {
     /// For a kernel over `channels` of a source; `None` where it is better unfolded.
     fn new(sides: &[Side; 2], channels: usize) -> Option<Self> {
-        if sides.iter().any(|side| side.step != 1) {
-            return None;
-        }
         let places = |side: &Side| side.taps.iter().map(|tap| tap.1).collect::<Vec<_>>();
         let [rows, columns] = [0, 1].map(|i| places(&sides[i]));
         let first = |places: &[isize]| places.iter().min().map_or(0, |p| (-p).max(0)) as usize;
         let before = [first(&rows), first(&columns)];
-        let last = columns.iter().max().copied().unwrap_or_default();
-        let end = (sides[1].sums as isize + last).max(sides[1].source as isize) as usize;
-        let width = before[1] + end;
-        let place = |row: isize, column: isize| {
-            let (row, column) = (row + before[0] as isize, column + before[1] as isize);
-            row as usize * width + column as usize
+        let phases = [0, 1].map(|i| sides[i].step);
+        let last = columns.iter().max().map_or(0, |&c| (c + before[1] as isize) as usize);
+        let padded = (before[1] + sides[1].source).max((sides[1].sums - 1) * phases[1] + last + 1);
+        let width = padded.div_ceil(phases[1]);
+        let tap = |row: isize, column: isize| {
+            let [row, column] = [row + before[0] as isize, column + before[1] as isize];
+            let (row, column) = (row as usize, column as usize);
+            let phase = row % phases[0] * phases[1] + column % phases[1];
+            (phase, row / phases[0] * width + column / phases[1])
         };
-        let taps: Vec<usize> =
-            rows.iter().flat_map(|&r| columns.iter().map(move |&c| place(r, c))).collect();
-        let reach = taps.iter().max().copied().unwrap_or_default();
+        let taps: Vec<_> =
+            rows.iter().flat_map(|&r| columns.iter().map(move |&c| tap(r, c))).collect();
+        let reach = taps.iter().map(|tap| tap.1).max().unwrap_or_default();
+        let planes = channels * phases[0] * phases[1];
         let lanes = ((sides[0].sums - 1) * width + sides[1].sums).next_multiple_of(PANEL);
-        let most = (BUFFER / channels).saturating_sub(reach) / PANEL;
+        let most = (BUFFER / planes).saturating_sub(reach) / PANEL;
         let panels = most.clamp(1, lanes / PANEL);
         let wasteful = lanes * 20 > sides[0].sums * sides[1].sums * 23;
-        let long = panels * PANEL + reach > panels * PANEL * taps.len();
-        (!wasteful && !long).then_some(Self { before, width, taps, reach, panels })
+        // More cells would be laid out than are unfolded.
+        let copied = (panels * PANEL + reach) * phases[0] * phases[1];
+        let long = copied > panels * PANEL * taps.len();
+        (!wasteful && !long).then_some(Self { before, phases, width, taps, reach, panels })
     }
 
     /// Cells of a channel that are laid out at a time.
@@ -295,25 +302,36 @@ impl<E: Lanes> Correlation<E> {
         self.sides[0].sums * self.sides[1].sums
     }
 
-    /// Lays out a part of a padded plane.
+    /// Lays out a part of one of the phases of a padded plane.
     #[inline(always)]
-    fn fill(&self, plane: &[E], strips: &Strips, part: Range<usize>, mut cells: &mut [E]) {
+    fn fill(
+        &self,
+        plane: &[E],
+        strips: &Strips,
+        phase: usize,
+        part: Range<usize>,
+        mut cells: &mut [E],
+    ) {
         let [rows, columns] = [0, 1].map(|i| self.sides[i].source);
+        let [row_step, step] = strips.phases;
+        let (row_phase, column_phase) = (phase / step, phase % step);
         let mut at = part.start;
         while at < part.end {
             let (row, column) = (at / strips.width, at % strips.width);
             let count = (strips.width - column).min(part.end - at);
             let (target, rest) = cells.split_at_mut(count);
-            let before = strips.before[1].saturating_sub(column).min(count);
-            let source = match row.checked_sub(strips.before[0]) {
+            let source = match (row * row_step + row_phase).checked_sub(strips.before[0]) {
                 Some(row) if row < rows => &plane[row * columns..(row + 1) * columns],
                 _ => &[],
             };
-            let skipped = (column + before).saturating_sub(strips.before[1]);
+            // The columns of the padding, and of the source from the first one that is taken on.
+            let first = column * step + column_phase;
+            let before = strips.before[1].saturating_sub(first).div_ceil(step).min(count);
+            let skipped = (first + before * step).saturating_sub(strips.before[1]);
             let source = &source[skipped.min(source.len())..];
-            let inside = source.len().min(count - before);
+            let inside = source.len().div_ceil(step).min(count - before);
             target[..before].fill(E::default());
-            target[before..before + inside].copy_from_slice(&source[..inside]);
+            copy(&mut target[before..before + inside], source, step);
             target[before + inside..].fill(E::default());
             (at, cells) = (at + count, rest);
         }
@@ -539,10 +557,14 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
         let columns = correlation.sides[1].sums;
         let lane = |sum: usize| sum / columns * strips.width + sum % columns;
         let lanes = lane(taken.start)..lane(taken.end - 1) + 1;
+        let phases = strips.phases[0] * strips.phases[1];
+        let start = |channel: usize, &(phase, place): &(usize, usize)| {
+            ((channel * phases + phase) * length + place) as u32
+        };
         let starts: Vec<u32> = (0..channels)
-            .flat_map(|channel| strips.taps.iter().map(move |tap| (channel * length + tap) as u32))
+            .flat_map(|channel| strips.taps.iter().map(move |tap| start(channel, tap)))
             .collect();
-        let mut cells = Buffer::of(channels * length);
+        let mut cells = Buffer::of(channels * phases * length);
         let mut places: Vec<Vec<Run>> = (0..strips.panels).map(|_| Vec::new()).collect();
         for group in self.groups() {
             for i in 0..self.task.images.len() {
@@ -550,8 +572,11 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
                 for first in lanes.clone().step_by(strips.panels * PANEL) {
                     let count = (lanes.end - first).div_ceil(PANEL).min(strips.panels);
                     let strip = first..first + count * PANEL + strips.reach;
-                    for (plane, cells) in planes.clone().zip(cells.chunks_exact_mut(length)) {
-                        correlation.fill(plane, strips, strip.clone(), cells);
+                    let copies = cells.chunks_exact_mut(phases * length);
+                    for (plane, copies) in planes.clone().zip(copies) {
+                        for (phase, cells) in copies.chunks_exact_mut(length).enumerate() {
+                            correlation.fill(plane, strips, phase, strip.clone(), cells);
+                        }
                     }
                     for (p, places) in places.iter_mut().enumerate().take(count) {
                         let first = first + p * PANEL;
