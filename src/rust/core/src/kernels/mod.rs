@@ -16,6 +16,7 @@ use burn::tensor::{ElementConversion, TensorData};
 
 pub use window::{check_cells, Axis, Window};
 
+use crate::layers::Part;
 use crate::tensor::Tensor;
 
 /// A burn backend with the operations that the engine needs to be fast.
@@ -59,6 +60,26 @@ pub trait Kernels: Backend {
         _: &Self::Cache,
     ) -> FloatTensor<Self> {
         Self::float_matmul(s, weight)
+    }
+
+    /// x Pᵀ with a part P of large weights, of which nothing is kept.
+    fn dense_part(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        part: Part,
+    ) -> FloatTensor<Self> {
+        let part = part.of(Tensor::<Self>::from_primitive(weight)).into_primitive();
+        Self::dense(x, part, None, &Default::default())
+    }
+
+    /// s P, the adjoint of [`Kernels::dense_part`] in x.
+    fn dense_part_pullback(
+        s: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        part: Part,
+    ) -> FloatTensor<Self> {
+        let part = part.of(Tensor::<Self>::from_primitive(weight)).into_primitive();
+        Self::dense_pullback(s, part, &Default::default())
     }
 
     /// Cross-correlation of x (rows, channels, height, width) with W (outputs, channels / groups,

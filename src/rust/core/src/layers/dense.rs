@@ -1,7 +1,5 @@
 //! The fully connected layer.
 
-use std::ops::Range;
-
 use burn::tensor::ops::FloatTensor;
 use serde::Deserialize;
 
@@ -46,8 +44,7 @@ impl Settings for Dense {
     }
 }
 
-/// Weights of which a part is made anew wherever it is used, so many at a time: it stays in the cache
-/// meanwhile, and a copy of all would take as much memory as the model.
+/// Weights above which a part is not kept: it would take as much memory as the model.
 const LARGE: usize = 1 << 22;
 
 struct Layer<B: Kernels> {
@@ -56,37 +53,22 @@ struct Layer<B: Kernels> {
 }
 
 impl<B: Kernels> Layer<B> {
-    fn multiply(&self, x: &Tensor<B>, part: Part, bias: Option<Tensor<B>>) -> Tensor<B> {
-        let (x, bias) = (x.clone().into_primitive(), bias.map(Tensor::into_primitive));
-        self.product(part, 0, |weight, cache| {
-            B::dense(x.clone(), weight.into_primitive(), bias.clone(), cache)
-        })
+    /// The weights, if a part of them is too large to be kept.
+    fn large(&self, part: Part) -> Option<FloatTensor<B>> {
+        let all = self.weight.part(Part::All);
+        let large = part != Part::All && all.shape().iter().product::<usize>() > LARGE;
+        large.then(|| all.into_primitive())
     }
 
-    /// What `multiply` makes of a part of the weights. Of large ones it gets some cells of the `axis`
-    /// at a time, which make the same cells of every row of the result.
-    fn product(
-        &self,
-        part: Part,
-        axis: usize,
-        multiply: impl Fn(Tensor<B>, &B::Cache) -> FloatTensor<B>,
-    ) -> Tensor<B> {
-        let all = self.weight.part(Part::All);
-        let (shape, cells) = (all.shape(), all.shape().iter().product::<usize>());
-        if part == Part::All || cells <= LARGE {
-            let (weight, cache) = self.weight.cached(part);
-            return Tensor::from_primitive(multiply(weight, cache));
-        }
-        // Whole vectors of the processor, so that sums are rounded as in one product.
-        let size = (shape[axis] * LARGE / cells).next_multiple_of(64);
-        let of_some = |cells: Range<usize>| {
-            let weight = part.of(all.clone().narrow(axis, cells));
-            Tensor::from_primitive(multiply(weight, &Default::default()))
-        };
-        let starts = (0..shape[axis]).step_by(size);
-        let products: Vec<_> =
-            starts.map(|start| of_some(start..shape[axis].min(start + size))).collect();
-        Tensor::concatenate(&products, 1)
+    fn multiply(&self, x: &Tensor<B>, part: Part, bias: Option<Tensor<B>>) -> Tensor<B> {
+        let x = x.clone().into_primitive();
+        Tensor::from_primitive(match self.large(part) {
+            Some(weight) => B::dense_part(x, weight, part),
+            None => {
+                let (weight, cache) = self.weight.cached(part);
+                B::dense(x, weight.into_primitive(), bias.map(Tensor::into_primitive), cache)
+            }
+        })
     }
 }
 
@@ -101,8 +83,12 @@ impl<B: Kernels> Affine<B> for Layer<B> {
 
     fn pullback(&self, s: Tensor<B>, part: Part) -> Vec<Tensor<B>> {
         let s = s.into_primitive();
-        vec![self.product(part, 1, |weight, cache| {
-            B::dense_pullback(s.clone(), weight.into_primitive(), cache)
+        vec![Tensor::from_primitive(match self.large(part) {
+            Some(weight) => B::dense_part_pullback(s, weight, part),
+            None => {
+                let (weight, cache) = self.weight.cached(part);
+                B::dense_pullback(s, weight.into_primitive(), cache)
+            }
         })]
     }
 
@@ -126,16 +112,17 @@ mod tests {
             let values = (0..shape[0] * shape[1]).map(|i| (i * 7 % 11) as f64 - 5.0).collect();
             Tensor::<B>::from_vec::<f64>(values, shape, &Default::default())
         };
-        let (weight, x, s) =
-            (tensor(&[outputs, inputs]), tensor(&[2, inputs]), tensor(&[2, outputs]));
+        let weight = tensor(&[outputs, inputs]);
         let layer = Layer { weight: Weights::new(weight.clone()), bias: None };
-        for part in Part::EACH {
+        // Few rows, and so many that weights are packed on the way.
+        for (rows, part) in Part::EACH.into_iter().flat_map(|part| [(2, part), (17, part)]) {
+            let (x, s) = (tensor(&[rows, inputs]), tensor(&[rows, outputs]));
             let whole = Layer { weight: Weights::new(part.of(weight.clone())), bias: None };
             let values = |layer: &Layer<B>, part| {
                 let pulled = layer.pullback(s.clone(), part).into_iter().map(Tensor::into_vec);
                 (layer.apply(&[x.clone()], part).into_vec(), pulled.collect::<Vec<_>>())
             };
-            assert!(values(&layer, part) == values(&whole, Part::All), "{part:?}");
+            assert!(values(&layer, part) == values(&whole, Part::All), "{part:?}, {rows} rows");
         }
     }
 }

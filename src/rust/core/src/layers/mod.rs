@@ -62,7 +62,8 @@ impl Part {
     pub const EACH: [Part; 5] =
         [Part::All, Part::Positive, Part::Negative, Part::Squared, Part::Ones];
 
-    fn of<B: Kernels>(self, weight: Tensor<B>) -> Tensor<B> {
+    /// This part of some weights.
+    pub fn of<B: Kernels>(self, weight: Tensor<B>) -> Tensor<B> {
         match self {
             Part::All => weight,
             Part::Positive => weight.positive(),

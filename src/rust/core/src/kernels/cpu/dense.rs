@@ -8,6 +8,7 @@ use pulp::{Arch, Simd, WithSimd};
 use super::simd::{product, Buffer, Lanes, Lines, PANEL};
 use super::tasks::pack;
 use super::{spread, threads_for};
+use crate::layers::Part;
 
 /// Weights that are packed at most.
 const PACKED: usize = 1 << 20;
@@ -29,7 +30,7 @@ pub struct Extents {
     pub sums: usize,
 }
 
-impl<E: Lanes + PartialEq> Plan<E> {
+impl<E: Lanes + PartialOrd> Plan<E> {
     /// For y = x Wᵀ, or for the pullback, which sums over the outputs.
     pub fn new(weight: &[E], [outputs, inputs]: [usize; 2], transposed: bool) -> Self {
         if weight.len() > PACKED {
@@ -66,44 +67,108 @@ impl<E: Lanes + PartialEq> Plan<E> {
                 }
             });
         }
-        let streamed = rows < if transposed { MANY[1] } else { MANY[0] };
-        let groups = if streamed { Vec::new() } else { groups(x, terms) };
-        let groups: Vec<_> = groups.into_iter().map(|rows| Group::new(x, terms, rows)).collect();
-        // Every thread has its own sums of all rows, whole panels of them.
-        let share = sums.div_ceil(threads).next_multiple_of(PANEL);
-        let mut tasks: Vec<(usize, Vec<&mut [E]>)> =
-            (0..sums).step_by(share).map(|first| (first, Vec::new())).collect();
-        for row in y.chunks_mut(sums) {
-            row.chunks_mut(share).zip(&mut tasks).for_each(|(part, (_, rows))| rows.push(part));
-        }
-        spread(tasks, threads, |tasks| {
-            for (first, mut y) in tasks {
-                let y = &mut y[..];
-                match (transposed, streamed) {
-                    (_, false) => {
-                        let groups = &groups[..];
-                        let part = Panels { weight, first, groups, y, extents, transposed };
-                        Arch::new().dispatch(part);
-                    }
-                    (true, true) => {
-                        let weight = &weight[first..];
-                        Arch::new().dispatch(Columns { weight, x, y, extents });
-                    }
-                    (false, true) => {
-                        let weight = &weight[first * terms..];
-                        Arch::new().dispatch(Rows { weight, x, y, extents });
-                    }
-                }
-                if let Some(bias) = bias {
-                    let add = |row: &mut [E]| {
-                        row.iter_mut().zip(&bias[first..]).for_each(|(y, b)| *y += *b);
-                    };
-                    y.iter_mut().for_each(|row| add(row));
-                }
-            }
-        });
+        stream::<E, { Part::All as u8 }>((x, weight), y, bias, extents, transposed);
     }
 }
+
+/// The product with a part of weights that are read where they lie.
+pub fn product_of_part<E: Lanes + PartialOrd>(
+    x: (&[E], &[E]),
+    y: &mut [E],
+    part: Part,
+    extents: Extents,
+    transposed: bool,
+) {
+    macro_rules! by_part {
+        ($($part:ident),*) => {
+            match part {
+                $(Part::$part => {
+                    stream::<E, { Part::$part as u8 }>(x, y, None, extents, transposed);
+                })*
+            }
+        };
+    }
+    by_part!(All, Positive, Negative, Squared, Ones);
+}
+
+/// See [`product_of_part`]; `P` is the part.
+fn stream<E: Lanes + PartialOrd, const P: u8>(
+    (x, weight): (&[E], &[E]),
+    y: &mut [E],
+    bias: Option<&[E]>,
+    extents: Extents,
+    transposed: bool,
+) {
+    let Extents { rows, terms, sums } = extents;
+    let threads = threads_for(rows * terms * sums);
+    let streamed = rows < if transposed { MANY[1] } else { MANY[0] };
+    let groups = if streamed { Vec::new() } else { groups(x, terms) };
+    let groups: Vec<_> = groups.into_iter().map(|rows| Group::new(x, terms, rows)).collect();
+    // Every thread has its own sums of all rows, whole panels of them.
+    let share = sums.div_ceil(threads).next_multiple_of(PANEL);
+    let mut tasks: Vec<(usize, Vec<&mut [E]>)> =
+        (0..sums).step_by(share).map(|first| (first, Vec::new())).collect();
+    for row in y.chunks_mut(sums) {
+        row.chunks_mut(share).zip(&mut tasks).for_each(|(part, (_, rows))| rows.push(part));
+    }
+    spread(tasks, threads, |tasks| {
+        for (first, mut y) in tasks {
+            let y = &mut y[..];
+            match (transposed, streamed) {
+                (_, false) => {
+                    let groups = &groups[..];
+                    let part = Panels::<E, P> { weight, first, groups, y, extents, transposed };
+                    Arch::new().dispatch(part);
+                }
+                (true, true) => {
+                    let weight = &weight[first..];
+                    Arch::new().dispatch(Columns::<E, P> { weight, x, y, extents });
+                }
+                (false, true) => {
+                    let weight = &weight[first * terms..];
+                    Arch::new().dispatch(Rows::<E, P> { weight, x, y, extents });
+                }
+            }
+            if let Some(bias) = bias {
+                let add = |row: &mut [E]| {
+                    row.iter_mut().zip(&bias[first..]).for_each(|(y, b)| *y += *b);
+                };
+                y.iter_mut().for_each(|row| add(row));
+            }
+        }
+    });
+}
+
+/// The part `P` of some weights.
+#[inline(always)]
+fn part<S: Simd, E: Lanes, const P: u8>(simd: S, w: E::Vector<S>) -> E::Vector<S> {
+    let zero = E::splat(simd, E::default());
+    match P {
+        POSITIVE => E::max(simd, w, zero),
+        NEGATIVE => E::min(simd, w, zero),
+        SQUARED => E::mul_add(simd, w, w, zero),
+        ONES => E::splat(simd, E::number(1.0)),
+        _ => w,
+    }
+}
+
+/// The part `P` of one weight.
+#[inline(always)]
+fn part_of<E: Lanes + PartialOrd, const P: u8>(w: E) -> E {
+    let zero = E::default();
+    match P {
+        POSITIVE if w < zero => zero,
+        NEGATIVE if w > zero => zero,
+        SQUARED => w * w,
+        ONES => E::number(1.0),
+        _ => w,
+    }
+}
+
+const POSITIVE: u8 = Part::Positive as u8;
+const NEGATIVE: u8 = Part::Negative as u8;
+const SQUARED: u8 = Part::Squared as u8;
+const ONES: u8 = Part::Ones as u8;
 
 /// Some rows times all of the packed weights.
 struct Packed<'a, E> {
@@ -122,7 +187,7 @@ const ALIKE: usize = 4;
 
 /// Groups of at most [`ROWS`] rows. Rows with zeros in the same places, such as those of one sample behind
 /// its rectifiers, stay among themselves if there are some.
-fn groups<E: Lanes + PartialEq>(x: &[E], terms: usize) -> Vec<Range<usize>> {
+fn groups<E: Lanes + PartialOrd>(x: &[E], terms: usize) -> Vec<Range<usize>> {
     let rows = x.len() / terms;
     let row = |i: usize| &x[i * terms..(i + 1) * terms];
     let mut groups: Vec<Range<usize>> = Vec::new();
@@ -149,7 +214,7 @@ fn groups<E: Lanes + PartialEq>(x: &[E], terms: usize) -> Vec<Range<usize>> {
 }
 
 /// Whether two rows have their zeros in the same places.
-fn zeros_alike<E: Lanes + PartialEq>(a: &[E], b: &[E]) -> bool {
+fn zeros_alike<E: Lanes + PartialOrd>(a: &[E], b: &[E]) -> bool {
     let zero = E::default();
     let differ = |(a, b): (&[E], &[E])| {
         let cells = a.iter().zip(b);
@@ -167,7 +232,7 @@ struct Group<E: Lanes> {
     columns: Buffer<E>,
 }
 
-impl<E: Lanes + PartialEq> Group<E> {
+impl<E: Lanes + PartialOrd> Group<E> {
     fn new(x: &[E], terms: usize, rows: Range<usize>) -> Self {
         let mut used = vec![false; terms];
         let lines = || x[rows.start * terms..rows.end * terms].chunks_exact(terms);
@@ -195,7 +260,7 @@ impl<E: Lanes + PartialEq> Group<E> {
     }
 }
 
-impl<E: Lanes + PartialEq> WithSimd for Packed<'_, E> {
+impl<E: Lanes + PartialOrd> WithSimd for Packed<'_, E> {
     type Output = ();
 
     #[inline(always)]
@@ -229,7 +294,7 @@ const MANY: [usize; 2] = [96, 16];
 const TOGETHER: usize = 4;
 
 /// All rows times some columns of large weights.
-struct Panels<'a, 'b, E: Lanes> {
+struct Panels<'a, 'b, E: Lanes, const P: u8> {
     weight: &'a [E],
     /// The first of the sums.
     first: usize,
@@ -239,7 +304,7 @@ struct Panels<'a, 'b, E: Lanes> {
     transposed: bool,
 }
 
-impl<E: Lanes + PartialEq> WithSimd for Panels<'_, '_, E> {
+impl<E: Lanes + PartialOrd, const P: u8> WithSimd for Panels<'_, '_, E, P> {
     type Output = ();
 
     #[inline(always)]
@@ -255,7 +320,8 @@ impl<E: Lanes + PartialEq> WithSimd for Panels<'_, '_, E> {
                 for (term, row) in self.weight.chunks_exact(sums).enumerate() {
                     let cells = row[at..at + part.len()].chunks(PANEL);
                     for (panel, cells) in panels.chunks_exact_mut(terms * PANEL).zip(cells) {
-                        panel[term * PANEL..][..cells.len()].copy_from_slice(cells);
+                        let line = panel[term * PANEL..].iter_mut().zip(cells);
+                        line.for_each(|(line, w)| *line = part_of::<E, P>(*w));
                     }
                 }
             } else {
@@ -263,7 +329,7 @@ impl<E: Lanes + PartialEq> WithSimd for Panels<'_, '_, E> {
                 for (i, row) in rows.enumerate() {
                     let panel = &mut panels[i / PANEL * terms * PANEL..][..terms * PANEL];
                     for (line, w) in panel.chunks_exact_mut(PANEL).zip(row) {
-                        line[i % PANEL] = *w;
+                        line[i % PANEL] = part_of::<E, P>(*w);
                     }
                 }
             }
@@ -288,7 +354,7 @@ const TERMS: usize = 2048;
 const CACHE: usize = 1 << 17;
 
 /// Some rows of W times all rows of x, as scalar products.
-struct Rows<'a, 'b, E> {
+struct Rows<'a, 'b, E, const P: u8> {
     weight: &'a [E],
     x: &'a [E],
     y: &'a mut [&'b mut [E]],
@@ -298,7 +364,7 @@ struct Rows<'a, 'b, E> {
 /// Rows of W and of x whose scalar products are computed at once.
 const TILE: [usize; 2] = [4, 4];
 
-impl<E: Lanes> Rows<'_, '_, E> {
+impl<E: Lanes + PartialOrd, const P: u8> Rows<'_, '_, E, P> {
     /// Adds the products of the terms from `start` on to the sums of a tile.
     #[inline(always)]
     fn tiles<S: Simd>(&mut self, simd: S, start: usize, [sum, row]: [usize; 2]) {
@@ -345,7 +411,7 @@ impl<E: Lanes> Rows<'_, '_, E> {
         for i in 0..count {
             let mut w = [zero; N];
             for n in 0..N {
-                w[n] = w_vectors[n][i];
+                w[n] = part::<S, E, P>(simd, w_vectors[n][i]);
             }
             for m in 0..M {
                 let x = x_vectors[m][i];
@@ -359,7 +425,7 @@ impl<E: Lanes> Rows<'_, '_, E> {
             for n in 0..N {
                 let mut total = E::sum(simd, sums[m][n]);
                 for (w, x) in w[n][count * lanes..].iter().zip(&x[m][count * lanes..]) {
-                    total += *w * *x;
+                    total += part_of::<E, P>(*w) * *x;
                 }
                 self.y[row + m][sum + n] += total;
             }
@@ -367,7 +433,7 @@ impl<E: Lanes> Rows<'_, '_, E> {
     }
 }
 
-impl<E: Lanes> WithSimd for Rows<'_, '_, E> {
+impl<E: Lanes + PartialOrd, const P: u8> WithSimd for Rows<'_, '_, E, P> {
     type Output = ();
 
     #[inline(always)]
@@ -389,7 +455,7 @@ impl<E: Lanes> WithSimd for Rows<'_, '_, E> {
 }
 
 /// All rows of x times some columns of W, as sums of multiples of W's rows.
-struct Columns<'a, 'b, E> {
+struct Columns<'a, 'b, E, const P: u8> {
     /// From the first of the columns on.
     weight: &'a [E],
     x: &'a [E],
@@ -401,7 +467,7 @@ struct Columns<'a, 'b, E> {
 const COLUMNS: usize = 1024;
 const LINES: usize = 8;
 
-impl<E: Lanes> Columns<'_, '_, E> {
+impl<E: Lanes + PartialOrd, const P: u8> Columns<'_, '_, E, P> {
     /// Adds multiples of `N` rows of W to a row of y.
     #[inline(always)]
     fn add<S: Simd, const N: usize>(
@@ -430,19 +496,20 @@ impl<E: Lanes> Columns<'_, '_, E> {
         for i in 0..count {
             let mut sum = vectors[i];
             for n in 0..N {
-                sum = E::mul_add(simd, x_vectors[n], w_vectors[n][i], sum);
+                let w = part::<S, E, P>(simd, w_vectors[n][i]);
+                sum = E::mul_add(simd, x_vectors[n], w, sum);
             }
             vectors[i] = sum;
         }
         for (i, y) in rest.iter_mut().enumerate() {
             for n in 0..N {
-                *y += x[n] * w[n][count * lanes + i];
+                *y += x[n] * part_of::<E, P>(w[n][count * lanes + i]);
             }
         }
     }
 }
 
-impl<E: Lanes> WithSimd for Columns<'_, '_, E> {
+impl<E: Lanes + PartialOrd, const P: u8> WithSimd for Columns<'_, '_, E, P> {
     type Output = ();
 
     #[inline(always)]

@@ -26,6 +26,7 @@ pub(super) use threads::{spread, threads};
 
 use super::elementwise::{map, pairs, with_samples, Rectify};
 use super::{pool, Kernels, Rectifier, Window};
+use crate::layers::Part;
 
 /// Multiplications below which a second thread costs more than it brings.
 const WORTH_A_THREAD: usize = 1 << 20;
@@ -150,6 +151,26 @@ where
     tensor(y)
 }
 
+fn dense_part<E: Float>(
+    x: &NdArrayTensor,
+    weight: &NdArrayTensor,
+    part: Part,
+    transposed: bool,
+) -> NdArrayTensor
+where
+    NdArrayTensor: From<SharedArray<E>>,
+{
+    let (x, weight) = (matrix::<E>(x), matrix::<E>(weight));
+    let (x, weight) = (x.as_standard_layout(), weight.as_standard_layout());
+    let (outputs, inputs) = weight.dim();
+    let sums = if transposed { inputs } else { outputs };
+    let extents = dense::Extents { rows: x.nrows(), terms: x.ncols(), sums };
+    let mut y = Array2::<E>::zeros((extents.rows, sums));
+    let target = y.as_slice_mut().unwrap_or_default();
+    dense::product_of_part((cells(&x), cells(&weight)), target, part, extents, transposed);
+    tensor(y)
+}
+
 fn conv<E: Float>(
     x: &NdArrayTensor,
     weight: &NdArrayTensor,
@@ -232,6 +253,14 @@ where
 
     fn dense_pullback(s: NdArrayTensor, weight: NdArrayTensor, cache: &Cache<E>) -> NdArrayTensor {
         dense::<E>(&s, &weight, &None, cache, true)
+    }
+
+    fn dense_part(x: NdArrayTensor, weight: NdArrayTensor, part: Part) -> NdArrayTensor {
+        dense_part::<E>(&x, &weight, part, false)
+    }
+
+    fn dense_part_pullback(s: NdArrayTensor, weight: NdArrayTensor, part: Part) -> NdArrayTensor {
+        dense_part::<E>(&s, &weight, part, true)
     }
 
     fn conv(

@@ -56,6 +56,11 @@ pub trait Lanes:
         c: Self::Vector<S>,
     ) -> Self::Vector<S>;
 
+    /// The larger, and the smaller, of two cells each.
+    fn max<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+    /// See [`Lanes::max`].
+    fn min<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+
     /// The sum of a vector's cells.
     fn sum<S: Simd>(simd: S, a: Self::Vector<S>) -> Self;
 
@@ -65,7 +70,7 @@ pub trait Lanes:
 
 macro_rules! lanes {
     ($type:ty, $winograd:literal, $vector:ident, $as_simd:ident, $as_mut_simd:ident, $splat:ident,
-     $mul_add:ident, $sum:ident) => {
+     $mul_add:ident, $max:ident, $min:ident, $sum:ident) => {
         impl Lanes for $type {
             type Vector<S: Simd> = S::$vector;
 
@@ -105,6 +110,16 @@ macro_rules! lanes {
             }
 
             #[inline(always)]
+            fn max<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+                simd.$max(a, b)
+            }
+
+            #[inline(always)]
+            fn min<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+                simd.$min(a, b)
+            }
+
+            #[inline(always)]
             fn sum<S: Simd>(simd: S, a: S::$vector) -> Self {
                 simd.$sum(a)
             }
@@ -124,6 +139,8 @@ lanes!(
     as_mut_simd_f32s,
     splat_f32s,
     mul_add_e_f32s,
+    max_f32s,
+    min_f32s,
     reduce_sum_f32s
 );
 lanes!(
@@ -134,6 +151,8 @@ lanes!(
     as_mut_simd_f64s,
     splat_f64s,
     mul_add_e_f64s,
+    max_f64s,
+    min_f64s,
     reduce_sum_f64s
 );
 
