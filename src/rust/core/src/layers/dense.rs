@@ -120,7 +120,7 @@ mod tests {
             let whole = Layer { weight: Weights::new(part.of(weight.clone())), bias: None };
             let values = |layer: &Layer<B>, part| {
                 let pulled = layer.pullback(s.clone(), part).into_iter().map(Tensor::into_vec);
-                (layer.apply(&[x.clone()], part).into_vec(), pulled.collect::<Vec<_>>())
+                (layer.apply(std::slice::from_ref(&x), part).into_vec(), pulled.collect::<Vec<_>>())
             };
             assert!(values(&layer, part) == values(&whole, Part::All), "{part:?}, {rows} rows");
         }

@@ -126,9 +126,13 @@ impl Strips {
     fn new(sides: &[Side; 2], channels: usize) -> Option<Self> {
         let places = |side: &Side| side.taps.iter().map(|tap| tap.1).collect::<Vec<_>>();
         let [rows, columns] = [0, 1].map(|i| places(&sides[i]));
+        let phases = [0, 1].map(|i| sides[i].step);
+        // More cells would be laid out than are unfolded.
+        if phases[0].saturating_mul(phases[1]) > rows.len() * columns.len() {
+            return None;
+        }
         let first = |places: &[isize]| places.iter().min().map_or(0, |p| (-p).max(0)) as usize;
         let before = [first(&rows), first(&columns)];
-        let phases = [0, 1].map(|i| sides[i].step);
         let last = columns.iter().max().map_or(0, |&c| (c + before[1] as isize) as usize);
         let padded = (before[1] + sides[1].source).max((sides[1].sums - 1) * phases[1] + last + 1);
         let width = padded.div_ceil(phases[1]);
@@ -146,7 +150,6 @@ impl Strips {
         let most = (BUFFER / planes).saturating_sub(reach) / PANEL;
         let panels = most.clamp(1, lanes / PANEL);
         let wasteful = lanes * 20 > sides[0].sums * sides[1].sums * 23;
-        // More cells would be laid out than are unfolded.
         let copied = (panels * PANEL + reach) * phases[0] * phases[1];
         let long = copied > panels * PANEL * taps.len();
         (!wasteful && !long).then_some(Self { before, phases, width, taps, reach, panels })
