@@ -117,7 +117,8 @@ fn stream<E: Lanes + PartialOrd, const P: u8>(
             match (transposed, streamed) {
                 (_, false) => {
                     let groups = &groups[..];
-                    let part = Panels::<E, P> { weight, first, groups, y, extents, transposed };
+                    let pack = pack_panels::<E, P>;
+                    let part = Panels { weight, pack, first, groups, y, extents, transposed };
                     Arch::new().dispatch(part);
                 }
                 (true, true) => {
@@ -293,9 +294,41 @@ const MANY: [usize; 2] = [96, 16];
 /// Panels that are packed at a time, so that whole stretches of a row are read.
 const TOGETHER: usize = 4;
 
+/// Packs the part `P` of the weights of some sums as panels; the extents are terms and sums.
+fn pack_panels<E: Lanes + PartialOrd, const P: u8>(
+    weight: &[E],
+    [terms, sums]: [usize; 2],
+    part: Range<usize>,
+    transposed: bool,
+    panels: &mut [E],
+) {
+    if transposed {
+        for (term, row) in weight.chunks_exact(sums).enumerate() {
+            let cells = row[part.clone()].chunks(PANEL);
+            for (panel, cells) in panels.chunks_exact_mut(terms * PANEL).zip(cells) {
+                let line = panel[term * PANEL..].iter_mut().zip(cells);
+                line.for_each(|(line, w)| *line = part_of::<E, P>(*w));
+            }
+        }
+    } else {
+        let rows = weight[part.start * terms..].chunks_exact(terms).take(part.len());
+        for (i, row) in rows.enumerate() {
+            let panel = &mut panels[i / PANEL * terms * PANEL..][..terms * PANEL];
+            for (line, w) in panel.chunks_exact_mut(PANEL).zip(row) {
+                line[i % PANEL] = part_of::<E, P>(*w);
+            }
+        }
+    }
+}
+
+/// See [`pack_panels`].
+type Pack<E> = fn(&[E], [usize; 2], Range<usize>, bool, &mut [E]);
+
 /// All rows times some columns of large weights.
-struct Panels<'a, 'b, E: Lanes, const P: u8> {
+struct Panels<'a, 'b, E: Lanes> {
     weight: &'a [E],
+    /// [`pack_panels`] for a part of the weights.
+    pack: Pack<E>,
     /// The first of the sums.
     first: usize,
     groups: &'a [Group<E>],
@@ -304,7 +337,7 @@ struct Panels<'a, 'b, E: Lanes, const P: u8> {
     transposed: bool,
 }
 
-impl<E: Lanes + PartialOrd, const P: u8> WithSimd for Panels<'_, '_, E, P> {
+impl<E: Lanes + PartialOrd> WithSimd for Panels<'_, '_, E> {
     type Output = ();
 
     #[inline(always)]
@@ -316,23 +349,8 @@ impl<E: Lanes + PartialOrd, const P: u8> WithSimd for Panels<'_, '_, E, P> {
         for start in (0..own).step_by(TOGETHER * PANEL) {
             let part = start..own.min(start + TOGETHER * PANEL);
             let at = self.first + start;
-            if self.transposed {
-                for (term, row) in self.weight.chunks_exact(sums).enumerate() {
-                    let cells = row[at..at + part.len()].chunks(PANEL);
-                    for (panel, cells) in panels.chunks_exact_mut(terms * PANEL).zip(cells) {
-                        let line = panel[term * PANEL..].iter_mut().zip(cells);
-                        line.for_each(|(line, w)| *line = part_of::<E, P>(*w));
-                    }
-                }
-            } else {
-                let rows = self.weight[at * terms..].chunks_exact(terms).take(part.len());
-                for (i, row) in rows.enumerate() {
-                    let panel = &mut panels[i / PANEL * terms * PANEL..][..terms * PANEL];
-                    for (line, w) in panel.chunks_exact_mut(PANEL).zip(row) {
-                        line[i % PANEL] = part_of::<E, P>(*w);
-                    }
-                }
-            }
+            let sums_at = at..at + part.len();
+            (self.pack)(self.weight, [terms, sums], sums_at, self.transposed, &mut panels);
             for (panel, start) in panels.chunks_exact(terms * PANEL).zip(part.step_by(PANEL)) {
                 let used = PANEL.min(own - start);
                 for group in self.groups {
