@@ -170,7 +170,7 @@ impl Strips {
                 let cells = (columns - column).min(lanes.end - at);
                 runs.push(Run { image, row, column, cells, lane: at - lanes.start });
             }
-            at += self.width - column.min(self.width);
+            at += self.width - column;
         }
     }
 }

@@ -45,13 +45,13 @@ impl<E: Lanes + PartialOrd> Plan<E> {
         Self::Packed(packed)
     }
 
-    /// The product of x (rows, terms) with the weights, written into y (rows, sums), which starts as
-    /// zeros.
+    /// The product of x (rows, terms) with the weights, or with a part of them where they are left where
+    /// they lie, written into y (rows, sums), which starts as zeros.
     pub fn run(
         &self,
-        x: &[E],
-        weight: &[E],
+        (x, weight): (&[E], &[E]),
         y: &mut [E],
+        part: Part,
         bias: Option<&[E]>,
         extents: Extents,
         transposed: bool,
@@ -67,31 +67,20 @@ impl<E: Lanes + PartialOrd> Plan<E> {
                 }
             });
         }
-        stream::<E, { Part::All as u8 }>((x, weight), y, bias, extents, transposed);
+        macro_rules! by_part {
+            ($($part:ident),*) => {
+                match part {
+                    $(Part::$part => {
+                        stream::<E, { Part::$part as u8 }>((x, weight), y, bias, extents, transposed);
+                    })*
+                }
+            };
+        }
+        by_part!(All, Positive, Negative, Squared, Ones);
     }
 }
 
-/// The product with a part of weights that are read where they lie.
-pub fn product_of_part<E: Lanes + PartialOrd>(
-    x: (&[E], &[E]),
-    y: &mut [E],
-    part: Part,
-    extents: Extents,
-    transposed: bool,
-) {
-    macro_rules! by_part {
-        ($($part:ident),*) => {
-            match part {
-                $(Part::$part => {
-                    stream::<E, { Part::$part as u8 }>(x, y, None, extents, transposed);
-                })*
-            }
-        };
-    }
-    by_part!(All, Positive, Negative, Squared, Ones);
-}
-
-/// See [`product_of_part`]; `P` is the part.
+/// The product with the part `P` of weights that are read where they lie.
 fn stream<E: Lanes + PartialOrd, const P: u8>(
     (x, weight): (&[E], &[E]),
     y: &mut [E],

@@ -124,11 +124,19 @@ where
     bias.as_ref().map(|bias| E::view(bias).iter().copied().collect())
 }
 
+/// What of a matrix of weights is multiplied.
+enum Of<'a, E> {
+    /// All of it, prepared once.
+    All(&'a Cache<E>),
+    /// A part, of which nothing is kept.
+    Part(Part),
+}
+
 fn dense<E: Float>(
     x: &NdArrayTensor,
     weight: &NdArrayTensor,
     bias: &Option<NdArrayTensor>,
-    cache: &Cache<E>,
+    of: Of<'_, E>,
     transposed: bool,
 ) -> NdArrayTensor
 where
@@ -143,31 +151,15 @@ where
         sums: if transposed { inputs } else { outputs },
     };
     let make = || dense::Plan::new(cells(&weight), [outputs, inputs], transposed);
-    let plan = cache.dense[usize::from(transposed)].get_or_init(make);
+    let (plan, part) = match of {
+        Of::All(cache) => (cache.dense[usize::from(transposed)].get_or_init(make), Part::All),
+        Of::Part(part) => (&dense::Plan::Plain, part),
+    };
     let mut y = Array2::<E>::zeros((extents.rows, extents.sums));
     let target = y.as_slice_mut().unwrap_or_default();
     let bias = values::<E>(bias);
-    plan.run(cells(&x), cells(&weight), target, bias.as_deref(), extents, transposed);
-    tensor(y)
-}
-
-fn dense_part<E: Float>(
-    x: &NdArrayTensor,
-    weight: &NdArrayTensor,
-    part: Part,
-    transposed: bool,
-) -> NdArrayTensor
-where
-    NdArrayTensor: From<SharedArray<E>>,
-{
-    let (x, weight) = (matrix::<E>(x), matrix::<E>(weight));
-    let (x, weight) = (x.as_standard_layout(), weight.as_standard_layout());
-    let (outputs, inputs) = weight.dim();
-    let sums = if transposed { inputs } else { outputs };
-    let extents = dense::Extents { rows: x.nrows(), terms: x.ncols(), sums };
-    let mut y = Array2::<E>::zeros((extents.rows, sums));
-    let target = y.as_slice_mut().unwrap_or_default();
-    dense::product_of_part((cells(&x), cells(&weight)), target, part, extents, transposed);
+    let operands = (cells(&x), cells(&weight));
+    plan.run(operands, target, part, bias.as_deref(), extents, transposed);
     tensor(y)
 }
 
@@ -248,19 +240,19 @@ where
         bias: Option<NdArrayTensor>,
         cache: &Cache<E>,
     ) -> NdArrayTensor {
-        dense::<E>(&x, &weight, &bias, cache, false)
+        dense::<E>(&x, &weight, &bias, Of::All(cache), false)
     }
 
     fn dense_pullback(s: NdArrayTensor, weight: NdArrayTensor, cache: &Cache<E>) -> NdArrayTensor {
-        dense::<E>(&s, &weight, &None, cache, true)
+        dense::<E>(&s, &weight, &None, Of::All(cache), true)
     }
 
     fn dense_part(x: NdArrayTensor, weight: NdArrayTensor, part: Part) -> NdArrayTensor {
-        dense_part::<E>(&x, &weight, part, false)
+        dense::<E>(&x, &weight, &None, Of::Part(part), false)
     }
 
     fn dense_part_pullback(s: NdArrayTensor, weight: NdArrayTensor, part: Part) -> NdArrayTensor {
-        dense_part::<E>(&s, &weight, part, true)
+        dense::<E>(&s, &weight, &None, Of::Part(part), true)
     }
 
     fn conv(
