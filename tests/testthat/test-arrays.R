@@ -61,3 +61,26 @@ test_that("data beyond single precision ask for double", {
   double <- run_grad(converter, matrix(1e300), dtype = "double", verbose = FALSE)
   expect_true(is.finite(get_result(double)))
 })
+
+test_that("every cell of a result that several threads write lies in its place", {
+  weight <- random_array(3, 2 * 9 * 10)
+  converter <- convert(list(
+    input_dim = c(2, 9, 10), input_nodes = 1, output_nodes = 2,
+    layers = list(
+      list(type = "Flatten", input_layers = 0, output_layers = 2),
+      list(type = "Dense", input_layers = 1, output_layers = -1, weight = weight, bias = 1:3,
+           activation_name = "linear")
+    )
+  ))
+  withr::local_options(innsight.threads = 2)
+  rows <- 500
+  for (first in c(TRUE, FALSE)) {
+    dim <- if (first) c(2, 9, 10) else c(9, 10, 2)
+    result <- get_result(run_grad(converter, random_array(rows, dim), channels_first = first,
+                                  verbose = FALSE))
+    # Layers are flattened in the order of the data.
+    expected <- aperm(array(weight, c(3, rev(dim), rows)), 5:1)
+    expect_identical(dim(result), dim(expected))
+    expect_lt(max(abs(result - expected)), 1e-6)
+  }
+})

@@ -1,9 +1,15 @@
 //! R's column-major arrays in the user's layout, and the engine's row-major ones, channels first.
 
+use std::mem::size_of_val;
+
 use extendr_api::prelude::*;
+use extendr_api::{rtype_to_sxp, Rinternals, Rtype};
 use innsight_core::error::{Kind, Result};
+use innsight_core::kernels::cpu::in_parallel;
 use innsight_core::tensor::Values;
 use ndarray::{ArrayD, ArrayViewD, IxDyn, ShapeBuilder};
+
+use crate::memory::use_huge_pages;
 
 /// The `dim` attribute; the length for a vector without one.
 pub fn dims(robj: &Robj) -> Vec<usize> {
@@ -80,8 +86,14 @@ pub fn from_row_major(values: &[f64], shape: &[usize]) -> Result<Robj> {
 /// that they lie in stay in the cache meanwhile.
 const BLOCK: [usize; 2] = [64, 32];
 
+/// Cells that a thread copies at a time, at least.
+const SHARE: usize = 1 << 17;
+
 /// An R array whose axis i is axis `axes[i]` of the row-major values.
-fn to_r<E: Copy + Into<f64>>(values: &[E], shape: &[usize], axes: &[usize]) -> Result<Robj> {
+fn to_r<E>(values: &[E], shape: &[usize], axes: &[usize]) -> Result<Robj>
+where
+    E: Copy + Into<f64> + Sync,
+{
     let cells: usize = shape.iter().product();
     if cells != values.len() {
         return Err(Kind::Bug.error(format!("{} values for extents {shape:?}", values.len())));
@@ -89,10 +101,29 @@ fn to_r<E: Copy + Into<f64>>(values: &[E], shape: &[usize], axes: &[usize]) -> R
     // Extents and distances of cells of the axes, in R's order.
     let of_axis = |&axis: &usize| (shape[axis], shape[axis + 1..].iter().product::<usize>());
     let axes: Vec<(usize, usize)> = axes.iter().map(of_axis).collect();
+    let first = axes[0].0.max(1);
+    let mut robj = Robj::alloc_vector(rtype_to_sxp(Rtype::Doubles), cells);
+    let target = robj.as_real_slice_mut().unwrap_or_default();
+    use_huge_pages(target.as_ptr().cast(), size_of_val(target));
+    let lines = SHARE.div_ceil(first);
+    let shares = target.chunks_mut(lines * first).enumerate().collect();
+    in_parallel(shares, |(i, share)| copy(values, &axes, i * lines, share));
+    let dims: Vec<i32> = axes.iter().map(|&(extent, _)| extent as i32).collect();
+    robj.set_attrib("dim", dims).map_err(|e| Kind::Bug.error(e.to_string()))?;
+    Ok(robj)
+}
+
+/// Copies values to lines of R's first axis, the first of which is number `line` of the array. The axes
+/// are extents and distances of cells.
+fn copy<E: Copy + Into<f64>>(
+    values: &[E],
+    axes: &[(usize, usize)],
+    line: usize,
+    target: &mut [f64],
+) {
     let (first, step) = axes[0];
-    let mut robj = Robj::from(Doubles::new(cells));
-    let mut lines = robj.as_real_slice_mut().unwrap_or_default().chunks_mut(first.max(1));
-    let mut starts = starts(&axes[1..]);
+    let mut lines = target.chunks_mut(first.max(1));
+    let mut starts = starts(&axes[1..], line);
     let mut block = Vec::with_capacity(BLOCK[1]);
     loop {
         block.clear();
@@ -108,15 +139,19 @@ fn to_r<E: Copy + Into<f64>>(values: &[E], shape: &[usize], axes: &[usize]) -> R
             }
         }
     }
-    let dims: Vec<i32> = axes.iter().map(|&(extent, _)| extent as i32).collect();
-    robj.set_attrib("dim", dims).map_err(|e| Kind::Bug.error(e.to_string()))?;
-    Ok(robj)
 }
 
-/// Where cells lie whose axes, the first of which is counted up first, have these extents and distances.
-fn starts(axes: &[(usize, usize)]) -> impl Iterator<Item = usize> + '_ {
-    let mut place = vec![0; axes.len()];
-    let mut next = 0;
+/// Where cells lie whose axes, the first of which is counted up first, have these extents and distances,
+/// from cell number `begin` on.
+fn starts(axes: &[(usize, usize)], begin: usize) -> impl Iterator<Item = usize> + '_ {
+    let mut rest = begin;
+    let place_of = |&(extent, _): &(usize, usize)| {
+        let place = rest % extent;
+        rest /= extent;
+        place
+    };
+    let mut place: Vec<usize> = axes.iter().map(place_of).collect();
+    let mut next = place.iter().zip(axes).map(|(i, (_, distance))| i * distance).sum();
     std::iter::repeat_with(move || {
         let start = next;
         for (i, (extent, distance)) in place.iter_mut().zip(axes) {

@@ -223,20 +223,28 @@ struct Group<E: Lanes> {
 }
 
 impl<E: Lanes + PartialOrd> Group<E> {
+    #[inline(always)]
     fn new(x: &[E], terms: usize, rows: Range<usize>) -> Self {
+        let (x, count) = (&x[rows.start * terms..rows.end * terms], rows.len());
         let mut used = vec![false; terms];
-        let lines = || x[rows.start * terms..rows.end * terms].chunks_exact(terms);
-        for row in lines() {
-            for (used, x) in used.iter_mut().zip(row) {
-                *used |= *x != E::default();
+        for i in 0..count {
+            let row = &x[i * terms..][..terms];
+            for term in 0..terms {
+                used[term] |= row[term] != E::default();
             }
         }
-        let present: Vec<u32> =
-            (0..terms).filter(|&term| used[term]).map(|term| (term * PANEL) as u32).collect();
-        let mut columns = Buffer::of(present.len() * ROWS);
-        for (i, row) in lines().enumerate() {
-            for (column, &start) in columns.chunks_exact_mut(ROWS).zip(&present) {
-                column[i] = row[start as usize / PANEL];
+        let mut present = vec![0; terms];
+        let mut length = 0;
+        for term in 0..terms {
+            present[length] = (term * PANEL) as u32;
+            length += usize::from(used[term]);
+        }
+        present.truncate(length);
+        let mut columns = Buffer::of(length * ROWS);
+        for (column, &start) in columns.as_chunks_mut::<ROWS>().0.iter_mut().zip(&present) {
+            let cells = &x[start as usize / PANEL..];
+            for i in 0..count.min(ROWS) {
+                column[i] = cells[i * terms];
             }
         }
         Self { rows, present, columns }
