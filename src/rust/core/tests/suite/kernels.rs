@@ -55,11 +55,14 @@ fn product(extents: [usize; 2]) -> usize {
 
 fn convolution<B: Kernels>(device: &B::Device, tolerance: f64) {
     let mut random = Random::new(1);
-    // Rows of large planes are read where they lie, small planes unfolded.
-    for input in (0..100).map(|i| if i % 5 == 0 { 28..=40 } else { 5..=9 }) {
-        let window = window(&mut random, input);
+    // Rows of large planes are read where they lie, small planes unfolded, and with many channels turned.
+    for i in 0..100 {
+        let window = window(&mut random, if i % 5 == 0 { 28..=40 } else { 5..=9 });
         let groups = random.below(1..=3);
-        let (per, outputs) = (random.below(1..=3), random.below(1..=3));
+        let (per, outputs) = match i % 10 {
+            1 => (random.below(33..=40), random.below(33..=40)),
+            _ => (random.below(1..=3), random.below(1..=3)),
+        };
         let (rows, channels) = (random.below(1..=3), groups * per);
         let ([height, width], [k, l]) = (window.input(), window.kernels());
         let ([out_height, out_width], kernel) = (window.output(), k * l);

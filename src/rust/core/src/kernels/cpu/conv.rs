@@ -1,7 +1,8 @@
 //! Convolution and its pullback as products of matrices. What neighbouring windows take of a row for one
 //! cell of the kernel lies side by side in a padded copy of some rows, or of every second cell of them:
 //! products read it there. Only for small planes, where rows would be mostly padding, is it laid side by
-//! side for every cell of the kernel, a few panels at a time. Either way it stays in the cache.
+//! side for every cell of the kernel, a few panels at a time; then many results lie side by side in place
+//! of cells, of which a few are multiplied at once. Any way it stays in the cache.
 //!
 //! The pullback is a convolution as well. With a stride of s cells x falls into s interleaved phases,
 //! each of which is a convolution of the signal with its own cells of the kernel.
@@ -10,13 +11,24 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::simd::{panel_starts, product, Buffer, Lanes, Lines, GROUP, PANEL};
+use super::simd::{panel_starts, product, Buffer, Lanes, Lines, Target, GROUP, PANEL, ROWS};
 use super::tasks::{pack, runs, Division, Run, Task};
 use super::{spread, threads_for};
 use crate::kernels::{Axis, Window};
 
 /// Cells of the panels that are multiplied at a time: small enough to stay in the cache.
 const BUFFER: usize = 3 << 16;
+
+/// Terms of a sum from which on it does not matter that results side by side go to planes of their own.
+const TERMS: usize = 128;
+
+/// Cells of all images that do not fill panels well.
+const FEW: usize = 128;
+
+/// Whether so many images have few cells of the result: the plan for these is another one.
+pub fn few(images: usize, [height, width]: [usize; 2]) -> bool {
+    images * height * width < FEW
+}
 
 /// One axis of a correlation: which cells of the source are summed up, and where the sums go.
 #[derive(Debug, Clone)]
@@ -96,10 +108,39 @@ struct Correlation<E> {
     /// Channels of the source and of the result in each group.
     channels: usize,
     results: usize,
-    /// For every group blocks of [`GROUP`] sums by [`pack`], terms in the order (channel, row, column).
+    /// For every group blocks of sums by [`pack`], terms in the order (channel, row, column).
     weights: Vec<E>,
-    /// How the source is read where it lies, if it is.
-    strips: Option<Strips>,
+    layout: Layout,
+}
+
+/// What lies side by side in the panels that are multiplied.
+#[derive(Debug)]
+enum Layout {
+    /// Cells of the source, read from strips of it.
+    Strips(Strips),
+    /// Cells of the source, laid out for every cell of the kernel.
+    Cells,
+    /// The weights of results. A few cells of the source, laid out, are multiplied with them at once.
+    Results,
+}
+
+impl Layout {
+    fn new(sides: &[Side; 2], channels: usize, results: usize, few: bool) -> Self {
+        let terms = channels * sides[0].taps.len() * sides[1].taps.len();
+        match Strips::new(sides, channels) {
+            Some(strips) => Self::Strips(strips),
+            None if few && results >= PANEL && terms >= TERMS => Self::Results,
+            None => Self::Cells,
+        }
+    }
+
+    /// Sums in a block of weights.
+    fn block(&self) -> usize {
+        match self {
+            Self::Strips(_) | Self::Cells => GROUP,
+            Self::Results => PANEL,
+        }
+    }
 }
 
 /// A padded source whose rows lie one behind the other. Neighbouring sums take neighbouring cells; those
@@ -160,6 +201,35 @@ impl Strips {
         self.panels * PANEL + self.reach
     }
 
+    /// What a part of the phases takes from a plane of the source.
+    fn spans(&self, [rows, columns]: &[Side; 2], part: Range<usize>, spans: &mut Vec<Span>) {
+        spans.clear();
+        let [row_step, step] = self.phases;
+        for phase in 0..row_step * step {
+            let (row_phase, column_phase) = (phase / step, phase % step);
+            let mut at = part.start;
+            while at < part.end {
+                let (row, column) = (at / self.width, at % self.width);
+                let cells = (self.width - column).min(part.end - at);
+                let line = phase * self.length() + at - part.start;
+                let row = (row * row_step + row_phase).checked_sub(self.before[0]);
+                // The columns of the padding, and of the source from the first one that is taken on.
+                let first = column * step + column_phase;
+                let before = self.before[1].saturating_sub(first).div_ceil(step).min(cells);
+                let skipped = (first + before * step).saturating_sub(self.before[1]);
+                let (inside, source) = match row {
+                    Some(row) if row < rows.source && skipped < columns.source => {
+                        let inside = (columns.source - skipped).div_ceil(step).min(cells - before);
+                        (before..before + inside, row * columns.source + skipped)
+                    }
+                    _ => (0..0, 0),
+                };
+                spans.push(Span { line, cells, inside, source });
+                at += cells;
+            }
+        }
+    }
+
     /// The sums of an image among these lanes of a panel, of which a row has so many.
     fn runs(&self, runs: &mut Vec<Run>, image: usize, columns: usize, lanes: Range<usize>) {
         runs.clear();
@@ -193,18 +263,18 @@ pub struct Plan<E> {
 pub type Weights<'a, E> = (&'a [E], [usize; 4]);
 
 impl<E: Lanes> Plan<E> {
-    /// The convolution.
-    pub fn forward(weights: Weights<'_, E>, window: &Window, groups: usize) -> Self {
+    /// The convolution, for [few] cells or more.
+    pub fn forward(weights: Weights<'_, E>, window: &Window, groups: usize, few: bool) -> Self {
         let [outputs, channels, ..] = weights.1;
         let sides = [0, 1].map(|i| Side::forward(&window.0[i]));
         let correlation =
-            Correlation::new(weights, sides, groups, [channels, outputs / groups], false);
+            Correlation::new(weights, sides, groups, [channels, outputs / groups], [false, few]);
         let planes = [window.input(), window.output()];
         Self::new(vec![correlation], groups, planes)
     }
 
     /// Its adjoint.
-    pub fn pullback(weights: Weights<'_, E>, window: &Window, groups: usize) -> Self {
+    pub fn pullback(weights: Weights<'_, E>, window: &Window, groups: usize, few: bool) -> Self {
         let [outputs, channels, ..] = weights.1;
         let mut correlations = Vec::new();
         for rows in Side::pullback(&window.0[0]) {
@@ -213,7 +283,8 @@ impl<E: Lanes> Plan<E> {
                 if !rows.taps.is_empty() && !columns.taps.is_empty() {
                     let sides = [rows.clone(), columns];
                     let extents = [outputs / groups, channels];
-                    correlations.push(Correlation::new(weights, sides, groups, extents, true));
+                    let ways = [true, few];
+                    correlations.push(Correlation::new(weights, sides, groups, extents, ways));
                 }
             }
         }
@@ -246,7 +317,10 @@ impl<E: Lanes> Plan<E> {
             plane: self.planes[1],
             unit: self.unit,
             lanes: self.planes[1],
-            block: if self.groups == 1 { GROUP } else { first.results },
+            block: match self.groups {
+                1 => self.correlations.iter().map(|c| c.layout.block()).max().unwrap_or(GROUP),
+                _ => first.results,
+            },
         };
         let terms: usize = self.correlations.iter().map(|c| c.terms() * c.cells()).sum();
         let threads = threads_for(images * channels * terms);
@@ -269,32 +343,36 @@ impl<E: Lanes> Correlation<E> {
         mut sides: [Side; 2],
         groups: usize,
         [channels, results]: [usize; 2],
-        transposed: bool,
+        [transposed, few]: [bool; 2],
     ) -> Self {
         let taps: Vec<usize> = sides[0]
             .taps
             .iter()
             .flat_map(|(row, _)| sides[1].taps.iter().map(move |(column, _)| row * width + column))
             .collect();
-        let mut weights = Vec::new();
-        for group in 0..groups {
-            pack::<E, GROUP>(&mut weights, channels * taps.len(), results, |term, result| {
-                let (channel, tap) = (term / taps.len(), taps[term % taps.len()]);
-                let (output, input) = match transposed {
-                    true => (group * channels + channel, result),
-                    false => (group * results + result, channel),
-                };
-                weight[(output * per_group + input) * height * width + tap]
-            });
-        }
         // Without a kernel the plane is as good as one long row.
         if sides.iter().all(Side::is_pointwise) {
             let cells = sides[0].sums * sides[1].sums;
             (sides[1].source, sides[1].sums) = (cells, cells);
             (sides[0].source, sides[0].sums) = (1, 1);
         }
-        let strips = Strips::new(&sides, channels);
-        Self { sides, channels, results, weights, strips }
+        let layout = Layout::new(&sides, channels, results, few);
+        let (mut weights, terms) = (Vec::new(), channels * taps.len());
+        for group in 0..groups {
+            let weight = |term: usize, result: usize| {
+                let (channel, tap) = (term / taps.len(), taps[term % taps.len()]);
+                let (output, input) = match transposed {
+                    true => (group * channels + channel, result),
+                    false => (group * results + result, channel),
+                };
+                weight[(output * per_group + input) * height * width + tap]
+            };
+            match layout {
+                Layout::Results => pack::<E, PANEL>(&mut weights, terms, results, weight),
+                _ => pack::<E, GROUP>(&mut weights, terms, results, weight),
+            }
+        }
+        Self { sides, channels, results, weights, layout }
     }
 
     fn terms(&self) -> usize {
@@ -305,53 +383,16 @@ impl<E: Lanes> Correlation<E> {
         self.sides[0].sums * self.sides[1].sums
     }
 
-    /// Lays out a part of one of the phases of a padded plane.
+    /// Lays the source cells of some spans side by side, `distance` cells for each channel. `x` starts with
+    /// the group's channels. All spans of a channel follow each other, for other channels are far away.
     #[inline(always)]
-    fn fill(
-        &self,
-        plane: &[E],
-        strips: &Strips,
-        phase: usize,
-        part: Range<usize>,
-        mut cells: &mut [E],
-    ) {
-        let [rows, columns] = [0, 1].map(|i| self.sides[i].source);
-        let [row_step, step] = strips.phases;
-        let (row_phase, column_phase) = (phase / step, phase % step);
-        let mut at = part.start;
-        while at < part.end {
-            let (row, column) = (at / strips.width, at % strips.width);
-            let count = (strips.width - column).min(part.end - at);
-            let (target, rest) = cells.split_at_mut(count);
-            let source = match (row * row_step + row_phase).checked_sub(strips.before[0]) {
-                Some(row) if row < rows => &plane[row * columns..(row + 1) * columns],
-                _ => &[],
-            };
-            // The columns of the padding, and of the source from the first one that is taken on.
-            let first = column * step + column_phase;
-            let before = strips.before[1].saturating_sub(first).div_ceil(step).min(count);
-            let skipped = (first + before * step).saturating_sub(strips.before[1]);
-            let source = &source[skipped.min(source.len())..];
-            let inside = source.len().div_ceil(step).min(count - before);
-            target[..before].fill(E::default());
-            copy(&mut target[before..before + inside], source, step);
-            target[before + inside..].fill(E::default());
-            (at, cells) = (at + count, rest);
-        }
-    }
-
-    /// Lays the source cells of some runs into panels (terms, [`PANEL`]). `x` starts with the group's
-    /// channels. All panels take a channel in turn, for cells of other channels are far away.
-    #[inline(always)]
-    fn unfold(&self, x: &[E], spans: &[Span], panels: &mut [E]) {
+    fn lay_out(&self, x: &[E], spans: &[Span], distance: usize, cells: &mut [E]) {
         let [rows, columns] = &self.sides;
         let plane = rows.source * columns.source;
-        let taps = rows.taps.len() * columns.taps.len();
         for channel in 0..self.channels {
-            let x = &x[channel * plane..];
-            let panels = &mut panels[channel * taps * PANEL..];
+            let (x, cells) = (&x[channel * plane..], &mut cells[channel * distance..]);
             for span in spans {
-                let line = &mut panels[span.line..][..span.cells];
+                let line = &mut cells[span.line..][..span.cells];
                 if span.inside.len() < span.cells {
                     line.fill(E::default());
                 }
@@ -363,8 +404,8 @@ impl<E: Lanes> Correlation<E> {
     }
 
     /// What each tap takes from a plane of the source for the sums of a run, to lie in the panel that
-    /// starts at `panel`. `image` is the distance of images.
-    fn spans(&self, run: &Run, panel: usize, image: usize, spans: &mut Vec<Span>) {
+    /// starts at `panel` and has so many lanes. `image` is the distance of images.
+    fn spans(&self, run: &Run, [panel, lanes]: [usize; 2], image: usize, spans: &mut Vec<Span>) {
         let [rows, columns] = &self.sides;
         let mut line = panel + run.lane;
         for &(_, row) in &rows.taps {
@@ -381,7 +422,7 @@ impl<E: Lanes> Correlation<E> {
                 }
                 let inside = inside.start - run.column..inside.end - run.column;
                 spans.push(Span { line, cells: run.cells, inside, source });
-                line += PANEL;
+                line += lanes;
             }
         }
     }
@@ -447,13 +488,30 @@ struct Share<'a, 'b, E> {
     bias: Option<&'a [E]>,
 }
 
-impl<E: Lanes> Share<'_, '_, E> {
+impl<'b, E: Lanes> Share<'_, 'b, E> {
     /// The sums of the correlation that belong to the task's part of a plane, counted row by row.
     fn taken(&self) -> Range<usize> {
         let [rows, columns] = &self.correlation.sides;
         let unit = if self.plan.by_rows { columns.sums } else { 1 };
         let all = rows.sums * columns.sums;
         (self.task.units.start * unit).min(all)..(self.task.units.end * unit).min(all)
+    }
+
+    /// Where the sums of a panel go if they are neighbours in the planes of these channels.
+    #[inline(always)]
+    fn neighbours(&mut self, places: &[Run], channels: Range<usize>) -> Option<Target<'_, 'b, E>> {
+        let [rows, columns] = &self.correlation.sides;
+        let [run] = places else { return None };
+        if run.lane > 0 || columns.stride > 1 {
+            return None;
+        }
+        let row = (run.row * rows.stride + rows.start) * self.plan.width;
+        let at = row + run.column + columns.start - self.task.units.start * self.plan.unit;
+        let bias = self.bias.map(|bias| &bias[channels.clone()]);
+        let own = &self.task.channels;
+        let first = run.image * own.len() + channels.start - own.start;
+        let lines = &mut self.task.planes[first..first + channels.len()];
+        Some(Target::Lines { lines, at, bias })
     }
 
     /// Adds the bias of a result's channel and sets sums into its plane.
@@ -484,11 +542,28 @@ impl<E: Lanes> WithSimd for Share<'_, '_, E> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        match &self.correlation.strips {
-            Some(strips) => self.direct(simd, strips),
-            None => self.unfolded(simd),
+        match &self.correlation.layout {
+            Layout::Strips(strips) => self.direct(simd, strips),
+            Layout::Cells => self.unfolded::<S, PANEL>(simd),
+            Layout::Results => self.unfolded::<S, ROWS>(simd),
         }
     }
+}
+
+/// The cells of some images for every panel of at most `W`: many fill vectors, few are shared out evenly,
+/// by images as far as that goes.
+fn blocks<const W: usize>(images: usize, cells: usize) -> Vec<Range<usize>> {
+    let all = images * cells;
+    let (stretch, share) = match W {
+        ROWS if cells > W => (cells, cells.div_ceil(cells.div_ceil(W))),
+        ROWS => (all, W / cells * cells),
+        _ => (all, W),
+    };
+    let of_stretch = |first: usize| {
+        let end = first + stretch;
+        (first..end).step_by(share).map(move |start| start..end.min(start + share))
+    };
+    (0..all).step_by(stretch).flat_map(of_stretch).collect()
 }
 
 /// The channels of a task in one of the groups.
@@ -501,7 +576,7 @@ struct Group<'a, E> {
     weights: &'a [E],
 }
 
-/// Panels whose lines lie in the same cells.
+/// Panels of cells, whose lines lie in the same cells.
 struct Panels<'a, E> {
     cells: &'a [E],
     /// Starts of the first panel's lines, and the distance to the next panel's.
@@ -515,7 +590,7 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
     fn groups(&self) -> Vec<Group<'a, E>> {
         let (correlation, channels) = (self.correlation, self.task.channels.clone());
         let results = correlation.results;
-        let weights = results.next_multiple_of(GROUP) * correlation.terms();
+        let weights = results.next_multiple_of(correlation.layout.block()) * correlation.terms();
         let group = |g: usize| Group {
             first: g * results,
             channels: channels.start.max(g * results)..channels.end.min((g + 1) * results),
@@ -542,7 +617,12 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
                 let used = places.last().map_or(0, |run| run.lane + run.cells);
                 let cells = &panels.cells[p * panels.distance..];
                 let lines = Lines { cells, starts: panels.starts, used };
-                product::<S, E, GROUP>(simd, lines, (weights, count), &mut sums);
+                let weights = (weights, count);
+                if let Some(target) = self.neighbours(places, channel..channel + count) {
+                    product::<S, E, GROUP>(simd, lines, weights, target);
+                    continue;
+                }
+                product::<S, E, GROUP>(simd, lines, weights, Target::Panel(&mut sums));
                 for (n, sums) in sums.chunks_exact(PANEL).take(count).enumerate() {
                     self.store(sums, channel + n, places);
                 }
@@ -567,20 +647,16 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
         let starts: Vec<u32> = (0..channels)
             .flat_map(|channel| strips.taps.iter().map(move |tap| start(channel, tap)))
             .collect();
-        let mut cells = Buffer::of(channels * phases * length);
+        let (mut cells, mut spans) = (Buffer::of(channels * phases * length), Vec::new());
         let mut places: Vec<Vec<Run>> = (0..strips.panels).map(|_| Vec::new()).collect();
         for group in self.groups() {
             for i in 0..self.task.images.len() {
-                let planes = self.x[i * image + group.source..].chunks_exact(self.plan.planes[0]);
+                let x = &self.x[i * image + group.source..];
                 for first in lanes.clone().step_by(strips.panels * PANEL) {
                     let count = (lanes.end - first).div_ceil(PANEL).min(strips.panels);
                     let strip = first..first + count * PANEL + strips.reach;
-                    let copies = cells.chunks_exact_mut(phases * length);
-                    for (plane, copies) in planes.clone().zip(copies) {
-                        for (phase, cells) in copies.chunks_exact_mut(length).enumerate() {
-                            correlation.fill(plane, strips, phase, strip.clone(), cells);
-                        }
-                    }
+                    strips.spans(&correlation.sides, strip, &mut spans);
+                    correlation.lay_out(x, &spans, phases * length, &mut cells);
                     for (p, places) in places.iter_mut().enumerate().take(count) {
                         let first = first + p * PANEL;
                         strips.runs(places, i, columns, first..lanes.end.min(first + PANEL));
@@ -593,31 +669,67 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
         }
     }
 
+    /// Computes the sums of a group for some panels of `W` cells laid out by the taps.
     #[inline(always)]
-    fn unfolded<S: Simd>(mut self, simd: S) {
+    fn unfolded<S: Simd, const W: usize>(mut self, simd: S) {
         let (correlation, taken, image) = (self.correlation, self.taken(), self.image());
         let (terms, images) = (correlation.terms(), self.task.images.len());
         let width = correlation.sides[1].sums;
-        let lanes = images * taken.len();
-        let at_once = (BUFFER / (terms * PANEL)).clamp(1, lanes.div_ceil(PANEL).max(1));
+        if taken.is_empty() {
+            return;
+        }
+        let blocks = blocks::<W>(images, taken.len());
+        let at_once = (BUFFER / (terms * W)).clamp(1, blocks.len());
         let starts = panel_starts(terms);
-        let mut cells = Buffer::of(at_once * terms * PANEL);
+        let mut cells = Buffer::of(at_once * terms * W);
         let mut places: Vec<Vec<Run>> = (0..at_once).map(|_| Vec::new()).collect();
         let mut spans = Vec::new();
         for group in self.groups() {
-            for first in (0..lanes).step_by(at_once * PANEL) {
-                let count = (lanes - first).div_ceil(PANEL).min(at_once);
+            for blocks in blocks.chunks(at_once) {
                 spans.clear();
-                for (p, places) in places.iter_mut().enumerate().take(count) {
-                    runs(places, first + p * PANEL, images, &taken, width);
+                for (p, (places, block)) in places.iter_mut().zip(blocks).enumerate() {
+                    runs(places, block.clone(), &taken, width);
                     for run in &*places {
-                        correlation.spans(run, p * terms * PANEL, image, &mut spans);
+                        correlation.spans(run, [p * terms * W, W], image, &mut spans);
                     }
                 }
-                correlation.unfold(&self.x[group.source..], &spans, &mut cells);
-                let (starts, places) = (&starts[..], &places[..count]);
-                let panels = Panels { cells: &cells, starts, distance: terms * PANEL, places };
-                self.multiply(simd, &group, &panels);
+                let x = &self.x[group.source..];
+                correlation.lay_out(x, &spans, terms / correlation.channels * W, &mut cells);
+                let (starts, places) = (&starts[..], &places[..blocks.len()]);
+                let panels = Panels { cells: &cells, starts, distance: terms * W, places };
+                match W {
+                    ROWS => self.multiply_turned(simd, &group, &panels),
+                    _ => self.multiply(simd, &group, &panels),
+                }
+            }
+        }
+    }
+
+    /// Computes the sums of a group for some panels of [`ROWS`] cells, results side by side.
+    #[inline(always)]
+    fn multiply_turned<S: Simd>(&mut self, simd: S, group: &Group<'_, E>, panels: &Panels<'_, E>) {
+        let block = panels.starts.len() * PANEL;
+        let mut sums = Buffer::of(ROWS * PANEL);
+        let mut line = [E::default(); ROWS];
+        for channel in group.channels.clone().step_by(PANEL) {
+            let cells = &group.weights[(channel - group.first) / PANEL * block..][..block];
+            let used = (group.channels.end - channel).min(PANEL);
+            let lines = Lines { cells, starts: panels.starts, used };
+            for (p, places) in panels.places.iter().enumerate() {
+                let count = places.last().map_or(0, |run| run.lane + run.cells);
+                let cells = &panels.cells[p * panels.distance..][..panels.distance];
+                product::<S, E, ROWS>(simd, lines, (cells, count), Target::Panel(&mut sums));
+                let channels = channel..channel + used;
+                if let Some(mut target) = self.neighbours(places, channels.clone()) {
+                    target.set_turned(&sums, [used, count]);
+                    continue;
+                }
+                for (n, channel) in channels.enumerate() {
+                    for i in 0..count {
+                        line[i] = sums[i * PANEL + n];
+                    }
+                    self.store(&line, channel, places);
+                }
             }
         }
     }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::simd::{product, Buffer, Lanes, Lines, PANEL};
+use super::simd::{product, Buffer, Lanes, Lines, Target, PANEL, ROWS};
 use super::tasks::pack;
 use super::{spread, threads_for};
 use crate::layers::Part;
@@ -169,9 +169,6 @@ struct Packed<'a, E> {
     extents: Extents,
 }
 
-/// Rows that are multiplied at once, at most.
-const ROWS: usize = 12;
-
 /// Rows with zeros in the same places from which on these are left out.
 const ALIKE: usize = 4;
 
@@ -250,11 +247,11 @@ impl<E: Lanes + PartialOrd> Group<E> {
         Self { rows, present, columns }
     }
 
-    /// The products of the rows and a panel, (rows, [`PANEL`]), of which `used` columns are computed.
+    /// The products of the rows and the `used` columns of a panel.
     #[inline(always)]
-    fn product<S: Simd>(&self, simd: S, panel: &[E], used: usize, results: &mut [E]) {
+    fn product<S: Simd>(&self, simd: S, panel: &[E], used: usize, target: Target<'_, '_, E>) {
         let lines = Lines { cells: panel, starts: &self.present, used };
-        product::<S, E, ROWS>(simd, lines, (&self.columns, self.rows.len()), results);
+        product::<S, E, ROWS>(simd, lines, (&self.columns, self.rows.len()), target);
     }
 }
 
@@ -264,20 +261,19 @@ impl<E: Lanes + PartialOrd> WithSimd for Packed<'_, E> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Extents { terms, sums, .. } = self.extents;
-        let mut results = Buffer::of(ROWS * PANEL);
+        let mut y: Vec<&mut [E]> = self.y.chunks_exact_mut(sums).collect();
         for rows in groups(self.x, terms) {
             let group = Group::new(self.x, terms, rows);
-            let y = &mut self.y[group.rows.start * sums..group.rows.end * sums];
+            let y = &mut y[group.rows.clone()];
             for (p, panel) in self.panels.chunks_exact(terms * PANEL).enumerate() {
-                let first = p * PANEL;
-                group.product(simd, panel, PANEL.min(sums - first), &mut results);
-                for (row, results) in y.chunks_exact_mut(sums).zip(results.chunks_exact(PANEL)) {
-                    let row = row[first..].iter_mut().zip(results);
-                    match self.bias {
-                        Some(bias) => {
-                            row.zip(&bias[first..]).for_each(|((y, r), b)| *y = *r + *b);
-                        }
-                        None => row.for_each(|(y, r)| *y = *r),
+                let at = p * PANEL;
+                let target = Target::Lines { lines: y, at, bias: None };
+                group.product(simd, panel, PANEL.min(sums - at), target);
+            }
+            if let Some(bias) = self.bias {
+                for row in y {
+                    for i in 0..sums.min(bias.len()) {
+                        row[i] += bias[i];
                     }
                 }
             }
@@ -342,7 +338,6 @@ impl<E: Lanes + PartialOrd> WithSimd for Panels<'_, '_, E> {
         let Extents { terms, sums, .. } = self.extents;
         let own = self.y.first().map_or(0, |y| y.len());
         let mut panels = Buffer::of(TOGETHER * terms * PANEL);
-        let mut results = Buffer::of(ROWS * PANEL);
         for start in (0..own).step_by(TOGETHER * PANEL) {
             let part = start..own.min(start + TOGETHER * PANEL);
             let at = self.first + start;
@@ -351,11 +346,13 @@ impl<E: Lanes + PartialOrd> WithSimd for Panels<'_, '_, E> {
             for (panel, start) in panels.chunks_exact(terms * PANEL).zip(part.step_by(PANEL)) {
                 let used = PANEL.min(own - start);
                 for group in self.groups {
-                    group.product(simd, panel, used, &mut results);
-                    let rows = self.y[group.rows.clone()].iter_mut();
-                    for (row, results) in rows.zip(results.chunks_exact(PANEL)) {
-                        row[start..start + used].copy_from_slice(&results[..used]);
-                    }
+                    let lines = &mut self.y[group.rows.clone()];
+                    group.product(
+                        simd,
+                        panel,
+                        used,
+                        Target::Lines { lines, at: start, bias: None },
+                    );
                 }
             }
         }

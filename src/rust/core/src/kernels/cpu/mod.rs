@@ -94,21 +94,16 @@ where
 /// needed.
 #[derive(Debug)]
 pub struct Cache<E> {
-    conv: [OnceLock<ConvPlan<E>>; 2],
+    /// For many cells and for few.
+    conv: [[OnceLock<conv::Plan<E>>; 2]; 2],
+    winograd: [OnceLock<winograd::Plan<E>>; 2],
     dense: [OnceLock<dense::Plan<E>>; 2],
 }
 
 impl<E> Default for Cache<E> {
     fn default() -> Self {
-        Self { conv: Default::default(), dense: Default::default() }
+        Self { conv: Default::default(), winograd: Default::default(), dense: Default::default() }
     }
-}
-
-/// How a convolution is computed.
-#[derive(Debug)]
-enum ConvPlan<E> {
-    Unfolded(conv::Plan<E>),
-    Winograd(winograd::Plan<E>),
 }
 
 /// The cells of an array in row-major order.
@@ -174,29 +169,29 @@ where
     NdArrayTensor: From<SharedArray<E>>,
 {
     let (x, weight) = (planes::<E>(x), planes::<E>(weight));
-    let x = x.as_standard_layout();
-    let (rows, (outputs, channels, height, width)) = (x.dim().0, weight.dim());
-    let make = || {
-        let weight = weight.as_standard_layout();
-        let weights = (cells(&weight), [outputs, channels, height, width]);
-        let extents = [outputs, channels];
-        match winograd::Plan::new(weights.0, extents, window, groups, transposed) {
-            Some(plan) => ConvPlan::Winograd(plan),
-            None if transposed => ConvPlan::Unfolded(conv::Plan::pullback(weights, window, groups)),
-            None => ConvPlan::Unfolded(conv::Plan::forward(weights, window, groups)),
-        }
-    };
-    let plan = cache.conv[usize::from(transposed)].get_or_init(make);
-    let (channels, [height, width]) = match transposed {
-        true => (channels * groups, window.input()),
+    let (x, weight) = (x.as_standard_layout(), weight.as_standard_layout());
+    let (rows, (outputs, inputs, height, width)) = (x.dim().0, weight.dim());
+    let (channels, [high, wide]) = match transposed {
+        true => (inputs * groups, window.input()),
         false => (outputs, window.output()),
     };
-    let mut y = Array4::<E>::zeros((rows, channels, height, width));
+    let mut y = Array4::<E>::zeros((rows, channels, high, wide));
     let target = y.as_slice_mut().unwrap_or_default();
-    let bias = values::<E>(bias);
-    match plan {
-        ConvPlan::Unfolded(plan) => plan.run(cells(&x), target, bias.as_deref(), rows),
-        ConvPlan::Winograd(plan) => plan.run(cells(&x), target, bias.as_deref(), rows),
+    let (bias, way) = (values::<E>(bias), usize::from(transposed));
+    let extents = [outputs, inputs];
+    if groups == 1 && winograd::suits::<E>(rows, extents, window, transposed) {
+        let make = || winograd::Plan::new(cells(&weight), extents, window, transposed);
+        let plan = cache.winograd[way].get_or_init(make);
+        plan.run(cells(&x), target, bias.as_deref(), rows);
+    } else {
+        let weights = (cells(&weight), [outputs, inputs, height, width]);
+        let few = conv::few(rows, [high, wide]);
+        let make = || match transposed {
+            true => conv::Plan::pullback(weights, window, groups, few),
+            false => conv::Plan::forward(weights, window, groups, few),
+        };
+        let plan = cache.conv[way][usize::from(few)].get_or_init(make);
+        plan.run(cells(&x), target, bias.as_deref(), rows);
     }
     tensor(y)
 }

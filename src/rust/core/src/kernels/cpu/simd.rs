@@ -15,6 +15,9 @@ pub const PANEL: usize = 32;
 /// Sums that are computed at once for the cells of a panel.
 pub const GROUP: usize = 8;
 
+/// Sums that are computed at once where their terms differ from product to product.
+pub const ROWS: usize = 12;
+
 /// A float type with its vectors.
 pub trait Lanes:
     Copy
@@ -172,14 +175,46 @@ pub fn panel_starts(terms: usize) -> Vec<u32> {
     (0..terms).map(|term| (term * PANEL) as u32).collect()
 }
 
-/// `product` of lines and weights (terms, `W`), of which `sums` columns are taken: (sums, [`PANEL`]), the
-/// terms added up in their order.
+/// Where the sums of a product go.
+pub enum Target<'a, 'b, E> {
+    /// A panel (sums, [`PANEL`]).
+    Panel(&'a mut [E]),
+    /// A line for each sum, from cell `at` on, the sum's bias added.
+    Lines { lines: &'a mut [&'b mut [E]], at: usize, bias: Option<&'a [E]> },
+}
+
+impl<E: Lanes> Target<'_, '_, E> {
+    /// The cells for a sum, of which so many are used, and its bias.
+    #[inline(always)]
+    fn line(&mut self, sum: usize, used: usize) -> (&mut [E], E) {
+        match self {
+            Self::Panel(cells) => (&mut cells[sum * PANEL..][..PANEL], E::default()),
+            Self::Lines { lines, at, bias } => {
+                (&mut lines[sum][*at..*at + used], bias.map_or(E::default(), |bias| bias[sum]))
+            }
+        }
+    }
+
+    /// Takes sums from a panel (cells, sums).
+    #[inline(always)]
+    pub fn set_turned(&mut self, panel: &[E], [sums, cells]: [usize; 2]) {
+        for sum in 0..sums {
+            let (line, bias) = self.line(sum, cells);
+            for (y, sums) in line.iter_mut().zip(panel.chunks_exact(PANEL)) {
+                *y = sums[sum] + bias;
+            }
+        }
+    }
+}
+
+/// The product of lines and weights (terms, `W`), of which `sums` columns are taken, the terms added up
+/// in their order.
 #[inline(always)]
 pub fn product<S: Simd, E: Lanes, const W: usize>(
     simd: S,
     lines: Lines<'_, E>,
     (weights, sums): (&[E], usize),
-    product: &mut [E],
+    mut target: Target<'_, '_, E>,
 ) {
     let lanes = std::mem::size_of::<E::Vector<S>>() / std::mem::size_of::<E>();
     let most = if S::REGISTER_COUNT >= 32 { W } else { W / 2 };
@@ -187,11 +222,12 @@ pub fn product<S: Simd, E: Lanes, const W: usize>(
         let mut first = 0;
         while first < sums {
             let (at, wide) = ([cell, first], lines.used - cell > lanes);
+            let target = &mut target;
             macro_rules! tiles {
                 ($($n:literal)*) => {
                     match ((sums - first).min(most), wide) {
-                        $(($n, true) => tile::<S, E, W, 2, $n>(simd, lines, weights, at, product),
-                        ($n, false) => tile::<S, E, W, 1, $n>(simd, lines, weights, at, product),)*
+                        $(($n, true) => tile::<S, E, W, 2, $n>(simd, lines, weights, at, target),
+                        ($n, false) => tile::<S, E, W, 1, $n>(simd, lines, weights, at, target),)*
                         _ => break,
                     }
                 };
@@ -208,7 +244,7 @@ fn tile<S: Simd, E: Lanes, const W: usize, const V: usize, const N: usize>(
     lines: Lines<'_, E>,
     weights: &[E],
     [cell, first]: [usize; 2],
-    product: &mut [E],
+    target: &mut Target<'_, '_, E>,
 ) -> usize {
     let lanes = std::mem::size_of::<E::Vector<S>>() / std::mem::size_of::<E>();
     let mut sums = [[E::splat(simd, E::default()); V]; N];
@@ -222,11 +258,18 @@ fn tile<S: Simd, E: Lanes, const W: usize, const V: usize, const N: usize>(
             }
         }
     }
-    for (n, sums) in sums.iter().enumerate() {
-        let line = &mut product[(first + n) * PANEL..][..PANEL];
-        let line = E::vectors_mut::<S>(&mut line[cell..]);
+    let one = E::splat(simd, E::number(1.0));
+    for n in 0..N {
+        let (line, bias) = target.line(first + n, lines.used);
+        let (line, bias) = (&mut line[cell..], E::splat(simd, bias));
+        let mut rest = [E::default(); PANEL];
+        let whole = line.len() >= V * lanes;
+        let vectors = E::vectors_mut::<S>(if whole { &mut *line } else { &mut rest });
         for v in 0..V {
-            line[v] = sums[v];
+            vectors[v] = E::mul_add(simd, one, sums[n][v], bias);
+        }
+        if !whole {
+            line.copy_from_slice(&rest[..line.len()]);
         }
     }
     N

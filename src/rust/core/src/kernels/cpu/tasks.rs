@@ -108,15 +108,15 @@ pub struct Run {
     pub lane: usize,
 }
 
-/// The cells that the panel from lane `first` on takes from the same cells `taken` of a grid in every
-/// image, counted row by row.
-pub fn runs(runs: &mut Vec<Run>, first: usize, images: usize, taken: &Range<usize>, width: usize) {
+/// The cells that a panel of so many lanes takes from the same cells `taken` of a grid in every image,
+/// counted row by row.
+pub fn runs(runs: &mut Vec<Run>, lanes: Range<usize>, taken: &Range<usize>, width: usize) {
     runs.clear();
-    let mut lane = 0;
-    while lane < PANEL && first + lane < images * taken.len() {
+    let (first, mut lane) = (lanes.start, 0);
+    while lane < lanes.len() {
         let (image, cell) = ((first + lane) / taken.len(), (first + lane) % taken.len());
         let (row, column) = ((taken.start + cell) / width, (taken.start + cell) % width);
-        let cells = (width - column).min(taken.len() - cell).min(PANEL - lane);
+        let cells = (width - column).min(taken.len() - cell).min(lanes.len() - lane);
         runs.push(Run { image, row, column, cells, lane });
         lane += cells;
     }

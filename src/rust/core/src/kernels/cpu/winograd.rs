@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::simd::{panel_starts, product, Buffer, Lanes, Lines, GROUP, PANEL};
+use super::simd::{panel_starts, product, Buffer, Lanes, Lines, Target, GROUP, PANEL};
 use super::tasks::{runs, Division, Run, Task};
 use super::{spread, threads_for};
 use crate::kernels::Window;
@@ -24,7 +24,7 @@ const BUFFER: usize = 1 << 18;
 /// Channels of the source from which on the transformations pay.
 const CHANNELS: usize = 16;
 
-/// Tiles of a plane from which on it pays.
+/// Tiles from which on it pays: the kernels take four times the memory, which is to be read for all tiles.
 const TILES: usize = 8;
 
 /// Values of a panel at every point.
@@ -43,25 +43,31 @@ pub struct Plan<E> {
     weights: Vec<E>,
 }
 
+/// Whether another way is not better for so many images, with weights (outputs, inputs, kernel).
+pub fn suits<E: Lanes>(
+    images: usize,
+    [outputs, inputs]: [usize; 2],
+    window: &Window,
+    transposed: bool,
+) -> bool {
+    let ones = [window.strides(), window.dilations()] == [[1, 1]; 2];
+    let (channels, result) = match transposed {
+        true => (outputs, window.input()),
+        false => (inputs, window.output()),
+    };
+    let tiles = images * result[0].div_ceil(TILE) * result[1].div_ceil(TILE);
+    let known = window.kernels() == [3, 3] && window.0[1].padding[0] <= 2;
+    E::WINOGRAD && ones && known && channels >= CHANNELS && tiles >= TILES
+}
+
 impl<E: Lanes> Plan<E> {
-    /// For weights (outputs, channels, 3, 3); `None` where another way is better.
+    /// For weights (outputs, inputs, 3, 3) that are [suited](suits).
     pub fn new(
         weight: &[E],
         [outputs, inputs]: [usize; 2],
         window: &Window,
-        groups: usize,
         transposed: bool,
-    ) -> Option<Self> {
-        let ones = [window.strides(), window.dilations(), [groups, 1]] == [[1, 1]; 3];
-        let large = if transposed { outputs } else { inputs } >= CHANNELS;
-        if !(E::WINOGRAD && ones && large && window.kernels() == [3, 3]) {
-            return None;
-        }
-        // The kernels take four times the memory, which is to be read for a few tiles only.
-        let result = if transposed { window.input() } else { window.output() };
-        if result[0].div_ceil(TILE) * result[1].div_ceil(TILE) < TILES {
-            return None;
-        }
+    ) -> Self {
         let before = [0, 1].map(|i| window.0[i].padding[0] as isize);
         let mut plan = Self {
             channels: inputs,
@@ -76,15 +82,12 @@ impl<E: Lanes> Plan<E> {
             std::mem::swap(&mut plan.channels, &mut plan.results);
             std::mem::swap(&mut plan.source, &mut plan.result);
         }
-        if !(0..=2).contains(&plan.padding[1]) {
-            return None;
-        }
         let at = |result: usize, channel: usize, i: usize, j: usize| match transposed {
             true => weight[(channel * inputs + result) * 9 + (2 - i) * 3 + 2 - j].wide(),
             false => weight[(result * inputs + channel) * 9 + i * 3 + j].wide(),
         };
         plan.weights = plan.transform(&at);
-        Some(plan)
+        plan
     }
 
     /// The kernels at all points.
@@ -359,7 +362,8 @@ impl<E: Lanes> WithSimd for Share<'_, '_, E> {
         for first in (0..tiles).step_by(at_once * PANEL) {
             let panels = (tiles - first).div_ceil(PANEL).min(at_once);
             for (p, places) in places.iter_mut().enumerate().take(panels) {
-                runs(places, first + p * PANEL, images, &taken, width);
+                let first = first + p * PANEL;
+                runs(places, first..tiles.min(first + PANEL), &taken, width);
                 for channel in 0..plan.channels {
                     plan.gather(self.x, channel, places, &mut patch);
                     for v in 0..vectors {
@@ -400,7 +404,12 @@ impl<E: Lanes> WithSimd for Share<'_, '_, E> {
                         let target = &mut products[start * sums + b * GROUP * PANEL..];
                         let target = &mut target[..GROUP * PANEL];
                         let count = GROUP.min(own.end - channel);
-                        product::<S, E, GROUP>(simd, lines, (weights, count), target);
+                        product::<S, E, GROUP>(
+                            simd,
+                            lines,
+                            (weights, count),
+                            Target::Panel(target),
+                        );
                     }
                 }
             }
