@@ -170,3 +170,9 @@ engine_spec <- function(net) {
   spec <- list(input_dim = net$input_dim, output_nodes = net$output_nodes, layers = layers)
   list(spec = spec, arrays = arrays)
 }
+
+# Sums over all axes but the first and the last, without a copy of the values.
+cell_sums <- function(value) {
+  if (!is.double(value)) storage.mode(value) <- "double"
+  from_engine(engine_cell_sums(value))
+}

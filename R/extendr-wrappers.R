@@ -36,6 +36,10 @@ engine_values <- function(handle, x, targets, ignore_last_act, call) .Call(wrap_
 #' @noRd
 engine_explain <- function(handle, method, x, targets, call) .Call(wrap__engine_explain, handle, method, x, targets, call)
 
+#' The sums of an array of doubles over all axes but the first and the last.
+#' @noRd
+engine_cell_sums <- function(x) .Call(wrap__engine_cell_sums, x)
+
 #' The content of a model file, as R/convert-file.R explains.
 #' @noRd
 engine_read <- function(path) .Call(wrap__engine_read, path)

@@ -255,18 +255,6 @@ values_of <- function(x, rows, columns) {
   x[rows, columns, drop = FALSE]
 }
 
-# Sums over all axes but the first and the last, without a copy of all values.
-cell_sums <- function(value) {
-  d <- dim(value)
-  n_nodes <- d[length(d)]
-  size <- length(value) / n_nodes
-  of_node <- function(j) {
-    own <- if (n_nodes == 1) value else value[seq.int((j - 1) * size + 1, length.out = size)]
-    .rowSums(own, d[1], size / d[1])
-  }
-  matrix(vapply(seq_len(n_nodes), of_node, numeric(d[1])), d[1])
-}
-
 # `feature_2` and `channel` are there if any input layer has such an axis.
 result_frame <- function(x, call) {
   frame <- stack_blocks(result_blocks(x, call))

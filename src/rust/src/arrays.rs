@@ -18,6 +18,10 @@ pub fn dims(robj: &Robj) -> Vec<usize> {
     dims.unwrap_or_else(|| vec![robj.len()])
 }
 
+fn reals(robj: &Robj) -> Result<&[f64]> {
+    robj.as_real_slice().ok_or_else(|| Kind::Argument.error("The engine takes arrays of doubles"))
+}
+
 /// The order of axes that moves the channels of (rows, ..., channels) to the second place.
 fn channels_to_second(rank: usize) -> Vec<usize> {
     match rank {
@@ -28,10 +32,7 @@ fn channels_to_second(rank: usize) -> Vec<usize> {
 
 /// A double array as row-major values, channels first, and its extents.
 pub fn read(robj: &Robj, channels_first: bool) -> Result<(Vec<f64>, Vec<usize>)> {
-    let values = robj
-        .as_real_slice()
-        .ok_or_else(|| Kind::Argument.error("The engine takes arrays of doubles"))?;
-    let dims = dims(robj);
+    let (values, dims) = (reals(robj)?, dims(robj));
     let array = ArrayViewD::from_shape(IxDyn(&dims).f(), values)
         .map_err(|e| Kind::Argument.error(format!("An array with wrong extents: {e}")))?;
     let array = match channels_first {
@@ -47,6 +48,24 @@ fn in_order(array: &ArrayViewD<'_, f64>) -> Vec<f64> {
     let mut ordered = ArrayD::<f64>::zeros(array.raw_dim());
     ordered.assign(array);
     ordered.into_raw_vec_and_offset().0
+}
+
+/// The sums of an R array over all axes but the first and the last, as a matrix.
+pub fn cell_sums(robj: &Robj) -> Result<Robj> {
+    let (values, dims) = (reals(robj)?, dims(robj));
+    let [rows, nodes] = [dims[0], dims[dims.len() - 1]];
+    let size = values.len() / nodes.max(1);
+    let mut sums = vec![0.0; rows * nodes];
+    let of_nodes = sums.chunks_mut(rows.max(1)).zip(values.chunks(size.max(1))).collect();
+    in_parallel(of_nodes, |(sums, values): (&mut [f64], &[f64])| {
+        for line in values.chunks_exact(sums.len()) {
+            sums.iter_mut().zip(line).for_each(|(sum, value)| *sum += value);
+        }
+    });
+    let mut sums: Robj = sums.into();
+    sums.set_attrib("dim", [rows as i32, nodes as i32])
+        .map_err(|e| Kind::Bug.error(e.to_string()))?;
+    Ok(sums)
 }
 
 /// Row-major values, channels first, as an R array in the user's layout. A leading axis of samples,

@@ -98,6 +98,13 @@ fn engine_explain(handle: Robj, method: Robj, x: Robj, targets: Robj, call: Robj
     })
 }
 
+/// The sums of an array of doubles over all axes but the first and the last.
+/// @noRd
+#[extendr]
+fn engine_cell_sums(x: Robj) -> Robj {
+    guard(|| arrays::cell_sums(&x))
+}
+
 /// The content of a model file, as R/convert-file.R explains.
 /// @noRd
 #[extendr]
@@ -130,6 +137,7 @@ extendr_module! {
     fn engine_plan;
     fn engine_values;
     fn engine_explain;
+    fn engine_cell_sums;
     fn engine_read;
     fn engine_json;
     fn engine_panic;

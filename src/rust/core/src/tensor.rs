@@ -48,8 +48,8 @@ pub enum Values {
 impl<B: Kernels> Tensor<B> {
     /// Row-major `data` as a tensor of the given shape.
     pub fn from_vec<E: Element>(data: Vec<E>, shape: &[usize], device: &B::Device) -> Self {
-        let data = TensorData::new(data, shape.to_vec()).convert_dtype(dtype::<B>());
-        Self(B::tensor(data, device))
+        let data: Vec<B::FloatElem> = data.into_iter().map(ElementConversion::elem).collect();
+        Self(B::tensor(TensorData::new(data, shape.to_vec()), device))
     }
 
     /// A tensor filled with one value.
@@ -73,7 +73,7 @@ impl<B: Kernels> Tensor<B> {
         let data = data.unwrap_or_else(|e| panic!("the device returned no data: {e:?}"));
         let values = match data.dtype {
             DType::F64 => data.into_vec().map(Values::Double),
-            _ => data.convert::<f32>().into_vec().map(Values::Single),
+            _ => data.into_vec().map(Values::Single),
         };
         values.unwrap_or_else(|e| panic!("not a float tensor: {e:?}"))
     }
@@ -184,10 +184,8 @@ impl<B: Kernels> Tensor<B> {
     }
 
     fn indices(indices: &[usize], device: &B::Device) -> IntTensor<B> {
-        let data: Vec<i64> = indices.iter().map(|&i| i as i64).collect();
-        let data =
-            TensorData::new(data, [indices.len()]).convert_dtype(<B::IntElem as Element>::dtype());
-        B::int_from_data(data, device)
+        let data: Vec<B::IntElem> = indices.iter().map(|&i| (i as i64).elem()).collect();
+        B::int_from_data(TensorData::new(data, [indices.len()]), device)
     }
 
     /// Joins tensors along an axis.

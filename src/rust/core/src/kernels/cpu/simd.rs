@@ -7,7 +7,7 @@
 use std::ops::{Add, AddAssign, Deref, DerefMut, Mul, Sub};
 use std::sync::Mutex;
 
-use pulp::Simd;
+use pulp::{Simd, WithSimd};
 
 /// Cells that are computed side by side: a few vectors.
 pub const PANEL: usize = 32;
@@ -214,25 +214,49 @@ pub fn product<S: Simd, E: Lanes, const W: usize>(
     simd: S,
     lines: Lines<'_, E>,
     (weights, sums): (&[E], usize),
-    mut target: Target<'_, '_, E>,
+    target: Target<'_, '_, E>,
 ) {
-    let lanes = std::mem::size_of::<E::Vector<S>>() / std::mem::size_of::<E>();
-    let most = if S::REGISTER_COUNT >= 32 { W } else { W / 2 };
-    for cell in (0..lines.used).step_by(2 * lanes) {
-        let mut first = 0;
-        while first < sums {
-            let (at, wide) = ([cell, first], lines.used - cell > lanes);
-            let target = &mut target;
-            macro_rules! tiles {
-                ($($n:literal)*) => {
-                    match ((sums - first).min(most), wide) {
-                        $(($n, true) => tile::<S, E, W, 2, $n>(simd, lines, weights, at, target),
-                        ($n, false) => tile::<S, E, W, 1, $n>(simd, lines, weights, at, target),)*
-                        _ => break,
-                    }
-                };
+    // A function of its own: the code is there once for all callers.
+    simd.vectorize(Product::<E, W> { lines, weights, sums, target });
+}
+
+/// See [`product`].
+struct Product<'a, 'b, E, const W: usize> {
+    lines: Lines<'a, E>,
+    weights: &'a [E],
+    sums: usize,
+    target: Target<'a, 'b, E>,
+}
+
+impl<E: Lanes, const W: usize> WithSimd for Product<'_, '_, E, W> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let Self { lines, weights, sums, .. } = self;
+        let lanes = std::mem::size_of::<E::Vector<S>>() / std::mem::size_of::<E>();
+        let most = if S::REGISTER_COUNT >= 32 { W } else { W / 2 };
+        for cell in (0..lines.used).step_by(2 * lanes) {
+            let mut first = 0;
+            while first < sums {
+                let (at, wide) = ([cell, first], lines.used - cell > lanes);
+                let target = &mut self.target;
+                macro_rules! tiles {
+                    ($($n:literal to $most:literal),*) => {
+                        match ((sums - first).min(most), wide) {
+                            $(($n..=$most, true) => {
+                                tile::<S, E, W, 2, $n>(simd, lines, weights, at, target)
+                            }
+                            ($n..=$most, false) => {
+                                tile::<S, E, W, 1, $n>(simd, lines, weights, at, target)
+                            })*
+                            _ => break,
+                        }
+                    };
+                }
+                // Some counts are left out to keep the code small.
+                first += tiles!(1 to 1, 2 to 2, 3 to 3, 4 to 4, 5 to 5, 6 to 7, 8 to 9, 10 to 11, 12 to 12);
             }
-            first += tiles!(1 2 3 4 5 6 7 8 9 10 11 12);
         }
     }
 }
