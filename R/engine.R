@@ -176,3 +176,11 @@ cell_sums <- function(value) {
   if (!is.double(value)) storage.mode(value) <- "double"
   from_engine(engine_cell_sums(value))
 }
+
+# An array of zeros for fill_array(), which changes it in place: nobody else may have it yet. Sets
+# rows of the first axis and columns of the last, or adds to them; both without gaps.
+zero_array <- function(dim) from_engine(engine_zeros(as.integer(dim)))
+
+fill_array <- function(total, part, rows, columns, add) {
+  from_engine(engine_fill(total, part, rows[1] - 1L, columns[1] - 1L, add))
+}

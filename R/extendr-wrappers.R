@@ -40,6 +40,15 @@ engine_explain <- function(handle, method, x, targets, call) .Call(wrap__engine_
 #' @noRd
 engine_cell_sums <- function(x) .Call(wrap__engine_cell_sums, x)
 
+#' An array of zeros.
+#' @noRd
+engine_zeros <- function(dims) .Call(wrap__engine_zeros, dims)
+
+#' Sets rows and columns (of the last axis) of an array made by `engine_zeros()` from these numbers on,
+#' counted from 0, in place, or adds to them.
+#' @noRd
+engine_fill <- function(total, part, row, column, add) .Call(wrap__engine_fill, total, part, row, column, add)
+
 #' The content of a model file, as R/convert-file.R explains.
 #' @noRd
 engine_read <- function(path) .Call(wrap__engine_read, path)

@@ -273,42 +273,32 @@ plan_chunks <- function(n, n_copies, n_nodes, plan, budget) {
 
 # Calls `run` for every chunk, which returns per output layer a list of arrays (data points, ...,
 # nodes), and puts these together; what several chunks have of the same place is added up. The
-# arrays are made at the first chunk and filled as matrices in this function's own frame, where R
-# does not copy them. R by itself frees the chunks' arrays late: here it must after `garbage` bytes.
+# arrays are made at the first chunk. R by itself frees the chunks' arrays late: here it must after
+# `garbage` bytes.
 run_chunks <- function(chunks, n, n_nodes, run, garbage = Inf) {
   if (length(chunks) == 1) {
     return(run(chunks[[1]]))
   }
-  total <- shapes <- vector("list", length(n_nodes))
+  total <- vector("list", length(n_nodes))
   left <- 0
   for (chunk in chunks) {
     part <- run(chunk)
     for (o in which(lengths(chunk$columns) > 0)) {
-      values <- part[[o]]
       if (is.null(total[[o]])) {
-        shapes[[o]] <- lapply(values, function(x) {
-          if (!is.null(x)) c(n, dim(x)[-c(1, length(dim(x)))], n_nodes[o])
+        total[[o]] <- lapply(part[[o]], function(x) {
+          if (!is.null(x)) zero_array(c(n, dim(x)[-c(1, length(dim(x)))], n_nodes[o]))
         })
-        total[[o]] <- lapply(shapes[[o]], \(d) if (!is.null(d)) matrix(0, n, prod(d[-1])))
       }
-      for (i in which(lengths(values) > 0)) {
-        cells <- ncol(total[[o]][[i]]) / n_nodes[o]
-        at <- as.vector(outer(seq_len(cells), (chunk$columns[[o]] - 1) * cells, `+`))
-        new <- as.vector(values[[i]])
-        if (chunk$copies[1] > 1) new <- new + total[[o]][[i]][chunk$rows, at, drop = FALSE]
-        total[[o]][[i]][chunk$rows, at] <- new
+      for (i in which(lengths(part[[o]]) > 0)) {
+        fill_array(total[[o]][[i]], part[[o]][[i]], chunk$rows, chunk$columns[[o]],
+                   add = chunk$copies[1] > 1)
       }
     }
     left <- left + as.numeric(utils::object.size(part))
-    part <- values <- new <- NULL
+    part <- NULL
     if (left > garbage) {
       gc()
       left <- 0
-    }
-  }
-  for (o in seq_along(total)) {
-    for (i in which(lengths(total[[o]]) > 0)) {
-      dim(total[[o]][[i]]) <- shapes[[o]][[i]]
     }
   }
   total

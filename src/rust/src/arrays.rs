@@ -68,6 +68,44 @@ pub fn cell_sums(robj: &Robj) -> Result<Robj> {
     Ok(sums)
 }
 
+/// An R array of zeros.
+pub fn zeros(dims: &[i32]) -> Result<Robj> {
+    let mut robj = allocate(dims.iter().map(|&n| n as usize).product());
+    let cells = robj.as_real_slice_mut().unwrap_or_default();
+    in_parallel(cells.chunks_mut(SHARE).collect(), |share| share.fill(0.0));
+    robj.set_attrib("dim", dims).map_err(|e| Kind::Bug.error(e.to_string()))?;
+    Ok(robj)
+}
+
+/// Sets a part of an R array that nobody else sees yet, or adds to it: the rows of its first axis and the
+/// columns of its last from these on.
+pub fn fill(total: &mut Robj, part: &Robj, [row, column]: [usize; 2], add: bool) -> Result<()> {
+    let (all, own, values) = (dims(total), dims(part), reals(part)?);
+    let inner = |dims: &[usize]| dims[1..dims.len() - 1].iter().product::<usize>();
+    let fits = |axis: [usize; 3]| axis[0] + axis[1] <= axis[2];
+    let [last, own_last] = [all[all.len() - 1], own[own.len() - 1]];
+    if inner(&all) != inner(&own) || !fits([row, own[0], all[0]]) || !fits([column, own_last, last])
+    {
+        return Err(Kind::Bug.error(format!("A part {own:?} of {all:?} at {row}, {column}")));
+    }
+    let target = total.as_real_slice_mut().unwrap_or_default();
+    // Lines of the first axis, and so many of them in a share.
+    let skipped = column * inner(&all);
+    let lines = SHARE.div_ceil(all[0].max(1));
+    let target = target[skipped * all[0]..].chunks_mut((lines * all[0]).max(1));
+    let shares = target.zip(values.chunks((lines * own[0]).max(1))).collect();
+    in_parallel(shares, |(target, values): (&mut [f64], &[f64])| {
+        for (line, values) in target.chunks_mut(all[0]).zip(values.chunks(own[0])) {
+            let line = line[row..].iter_mut().zip(values);
+            match add {
+                true => line.for_each(|(y, x)| *y += x),
+                false => line.for_each(|(y, x)| *y = *x),
+            }
+        }
+    });
+    Ok(())
+}
+
 /// Row-major values, channels first, as an R array in the user's layout. A leading axis of samples,
 /// and of targets behind it if `targets` is given, which R gets as the last axis.
 pub fn write(
@@ -101,6 +139,14 @@ pub fn from_row_major(values: &[f64], shape: &[usize]) -> Result<Robj> {
     }
 }
 
+/// An R vector of doubles whose cells must be set.
+fn allocate(cells: usize) -> Robj {
+    let mut robj = Robj::alloc_vector(rtype_to_sxp(Rtype::Doubles), cells);
+    let cells = robj.as_real_slice_mut().unwrap_or_default();
+    use_huge_pages(cells.as_ptr().cast(), size_of_val(cells));
+    robj
+}
+
 /// Cells of R's first axis, and of all others together, that are copied in one go: the lines of memory
 /// that they lie in stay in the cache meanwhile.
 const BLOCK: [usize; 2] = [64, 32];
@@ -121,9 +167,8 @@ where
     let of_axis = |&axis: &usize| (shape[axis], shape[axis + 1..].iter().product::<usize>());
     let axes: Vec<(usize, usize)> = axes.iter().map(of_axis).collect();
     let first = axes[0].0.max(1);
-    let mut robj = Robj::alloc_vector(rtype_to_sxp(Rtype::Doubles), cells);
+    let mut robj = allocate(cells);
     let target = robj.as_real_slice_mut().unwrap_or_default();
-    use_huge_pages(target.as_ptr().cast(), size_of_val(target));
     let lines = SHARE.div_ceil(first);
     let shares = target.chunks_mut(lines * first).enumerate().collect();
     in_parallel(shares, |(i, share)| copy(values, &axes, i * lines, share));

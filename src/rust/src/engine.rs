@@ -97,6 +97,11 @@ impl Engine {
         Ok(network)
     }
 
+    fn bytes_of_weights(&self) -> usize {
+        let cells = self.model.arrays.iter().map(|array| array.shape.iter().product::<usize>());
+        cells.sum::<usize>() * size_of::<f32>()
+    }
+
     /// The network that a call asks for.
     fn network_for(&self, call: &Call) -> Result<Rc<Backend>> {
         set_threads(call.threads);
@@ -115,9 +120,14 @@ impl Engine {
     }
 
     pub fn predict(&self, x: &Robj, call: &Call) -> Result<Robj> {
+        let weights = self.bytes_of_weights();
         on_backend!(&*self.network_for(call)?, network => {
-            let tape = network.forward(inputs(network, x, call)?)?;
-            let outputs = network.outputs.iter().map(|output| to_r(network, &tape, output.value));
+            let x = inputs(network, x, call)?;
+            let rows = x.first().map_or(1, Tensor::rows);
+            let outputs = predictions(network, &x, (weights, call.threads))?;
+            let outputs = outputs.into_iter().zip(&network.outputs).map(|(values, output)| {
+                write(values.into_values(), rows, None, network.shape(output.value), true)
+            });
             Ok(list_from(outputs.collect::<Result<_>>()?))
         })
     }
@@ -171,8 +181,7 @@ impl Engine {
         data: (&Robj, &Robj),
         call: &Call,
     ) -> Result<Robj> {
-        let arrays = self.model.arrays.iter().map(|array| array.shape.iter().product::<usize>());
-        let weights = arrays.sum::<usize>() * size_of::<f32>();
+        let weights = self.bytes_of_weights();
         on_backend!(&*self.network_for(call)?, network => {
             explained(network, request, data, weights, call)
         })
@@ -322,23 +331,18 @@ fn explained<B: Kernels>(
     let answers = match &request.method {
         // These take no rows, or one at a time.
         Method::ConnectionWeights { .. } | Method::ExactGradient { .. } => {
-            answers(network, request, &x, references, (0, 0..0))?
+            answers(network, request, &x, references, (0, 0..0), weights)?
         }
         method => {
             let copies = Copies::of(method, references.0);
             let limits = (weights, call.threads);
             let (parts, apart) = parts(network, &request.targets, samples, copies, limits);
             let of_part = |(rows, copies): Part| {
-                let x: Vec<_> = x.iter().map(|x| x.clone().narrow(0, rows.clone())).collect();
-                answers(network, request, &x, references, (rows.start, copies))
+                let (first, x) = (rows.start, narrowed(&x, rows));
+                answers(network, request, &x, references, (first, copies), weights)
             };
             let counts: Vec<_> = parts.iter().map(Vec::len).collect();
-            let parts = parts.into_iter().flatten().collect();
-            let mut done = match apart {
-                true => in_parallel(parts, of_part),
-                false => parts.into_iter().map(of_part).collect::<Vec<_>>(),
-            }
-            .into_iter();
+            let mut done = of_parts(parts.into_iter().flatten().collect(), apart, of_part);
             let of_rows = |count: usize| -> Result<_> {
                 Ok(joined(done.by_ref().take(count).collect::<Result<_>>()?, sum))
             };
@@ -351,6 +355,41 @@ fn explained<B: Kernels>(
         None => Ok(().into()),
     });
     Ok(list_from(list.collect::<Result<_>>()?))
+}
+
+/// `f` of all parts, in their order, each on a thread of its own if they are for that.
+fn of_parts<P: Send, R: Send>(
+    parts: Vec<P>,
+    apart: bool,
+    f: impl Fn(P) -> R + Sync,
+) -> impl Iterator<Item = R> {
+    match apart {
+        true => in_parallel(parts, f),
+        false => parts.into_iter().map(f).collect(),
+    }
+    .into_iter()
+}
+
+/// The rows of the inputs.
+fn narrowed<B: Kernels>(x: &[Tensor<B>], rows: Range<usize>) -> Vec<Tensor<B>> {
+    x.iter().map(|x| x.clone().narrow(0, rows.clone())).collect()
+}
+
+/// The values of every output, computed some rows at a time.
+fn predictions<B: Kernels>(
+    network: &Network<B>,
+    x: &[Tensor<B>],
+    limits: (usize, usize),
+) -> Result<Vec<Tensor<B>>> {
+    let samples = x.first().map_or(1, Tensor::rows);
+    let (parts, apart) = parts(network, &[], samples, Copies::All(1), limits);
+    let of_part = |(rows, _): Part| -> Result<Vec<_>> {
+        let tape = network.forward(narrowed(x, rows))?;
+        Ok(network.outputs.iter().map(|output| tape.value(output.value).clone()).collect())
+    };
+    let parts = of_parts(parts.into_iter().flatten().collect(), apart, of_part);
+    let parts = parts.collect::<Result<_>>()?;
+    Ok(transposed(parts).map(|rows| Tensor::concatenate(&rows, 0)).collect())
 }
 
 fn sum<B: Kernels>(parts: &[Tensor<B>]) -> Tensor<B> {
@@ -376,7 +415,11 @@ fn joined<B: Kernels>(
         Some(Entry { layer: entries[0].layer, bias, stabilizer, missing })
     };
     let answer = |answers: Vec<Option<Answer<B>>>| {
-        let answers: Vec<_> = answers.into_iter().collect::<Option<_>>()?;
+        // Nothing may be asked of an output in some parts.
+        let answers: Vec<_> = answers.into_iter().flatten().collect();
+        if answers.is_empty() {
+            return None;
+        }
         let of = |f: fn(&Answer<B>) -> Option<Tensor<B>>| join(answers.iter().map(f).collect());
         let (goals, predictions) = (of(|a| a.goals.clone()), of(|a| a.predictions.clone()));
         let (attributions, ledgers): (Vec<_>, Vec<_>) =
@@ -402,6 +445,7 @@ fn answers<B: Kernels>(
     x: &[Tensor<B>],
     (references, reference): (&[Tensor<B>], Option<&Tape<B>>),
     (first, copies): (usize, Range<usize>),
+    weights: usize,
 ) -> Result<Answers<B>> {
     let tape = || network.forward(x.to_vec());
     let references = references.to_vec();
@@ -412,23 +456,27 @@ fn answers<B: Kernels>(
     match &request.method {
         Method::Gradient { times_input } => {
             let tape = &tape()?;
-            walked(network, request, &Gradient { tape, times_input: *times_input }, Some(tape))
+            let method = || Gradient { tape, times_input: *times_input };
+            walked(network, request, &method, (Some(tape), 1), weights)
         }
         Method::Lrp { rules, default: (name, parameter), winner_takes_all } => {
-            let (tape, books) = (&tape()?, request.ledger.then(Default::default));
+            let tape = &tape()?;
             let rules = &LrpRules::new(rules, (name, *parameter), *winner_takes_all)?;
-            walked(network, request, &Lrp { tape, rules, books }, Some(tape))
+            let books = || request.ledger.then(Default::default);
+            let method = || Lrp { tape, rules, books: books() };
+            walked(network, request, &method, (Some(tape), 1), weights)
         }
         &Method::DeepLift { rule, max_pool, weight } => {
             let reference =
                 reference.ok_or_else(|| Kind::Bug.error("No values of the references"))?;
             let tape = &tape()?;
-            let method = DeepLift { network, tape, reference, weight, rule, max_pool };
-            walked(network, request, &method, Some(tape))
+            let method = || DeepLift { network, tape, reference, weight, rule, max_pool };
+            walked(network, request, &method, (Some(tape), reference.rows()), weights)
         }
         Method::ConnectionWeights { times_input } => {
-            let (device, x) = (network.device.clone(), times_input.then(|| x.to_vec()));
-            walked(network, request, &ConnectionWeights { device, x }, None)
+            let (device, x) = (&network.device, times_input.then(|| x.to_vec()));
+            let method = || ConnectionWeights { device: device.clone(), x: x.clone() };
+            walked(network, request, &method, (None, 1), weights)
         }
         Method::SmoothGrad { n, sigmas, seed, times_input, .. } => {
             let (n, sigmas, seed, times_input) = (*n, sigmas.clone(), *seed, *times_input);
@@ -450,27 +498,74 @@ fn answers<B: Kernels>(
     }
 }
 
-/// The answers of a method that walks through the network once, over these values if it needs any.
+/// The answers of a method that walks through the network once for some targets, over these values if it
+/// needs any, of which it makes so many `copies`.
 fn walked<B: Kernels, M: method::Method<B>>(
     network: &Network<B>,
     request: &Explanation,
-    method: &M,
-    tape: Option<&Tape<B>>,
+    method: &(dyn Fn() -> M + Sync),
+    (tape, copies): (Option<&Tape<B>>, usize),
+    weights: usize,
 ) -> Result<Answers<B>> {
-    let (targets, ignore, ledger) = (&request.targets, request.ignore_last_act, request.ledger);
-    let explanations = explain(network, method, targets, ignore, ledger)?.into_iter();
+    let flat = |tensor: Tensor<B>| {
+        let cells = tensor.shape().iter().product();
+        tensor.reshape(&[cells])
+    };
     let answer = |(explanation, (output, targets)): (
         Option<method::Explanation<B>>,
         (&Output, &Vec<usize>),
     )| {
         explanation.map(|e| Answer {
             attributions: e.attributions,
-            goals: e.goals,
-            predictions: tape.map(|tape| tape.value(output.value).clone().select(1, targets)),
-            ledger: e.ledger,
+            goals: e.goals.map(flat),
+            predictions: tape.map(|tape| flat(tape.value(output.value).clone().select(1, targets))),
+            ledger: e
+                .ledger
+                .into_iter()
+                .map(|entry| Entry {
+                    layer: entry.layer,
+                    bias: entry.bias.map(flat),
+                    stabilizer: entry.stabilizer.map(flat),
+                    missing: flat(entry.missing),
+                })
+                .collect(),
         })
     };
-    Ok(explanations.zip(network.outputs.iter().zip(targets)).map(answer).collect())
+    let of_targets = |targets: Vec<Vec<usize>>| -> Result<Answers<B>> {
+        let (ignore, ledger) = (request.ignore_last_act, request.ledger);
+        let explanations = explain(network, &method(), &targets, ignore, ledger)?.into_iter();
+        Ok(explanations.zip(network.outputs.iter().zip(&targets)).map(answer).collect())
+    };
+    let blocks = match tape.map(Tape::rows) {
+        Some(1) => target_blocks(network, &request.targets, copies, weights),
+        _ => vec![request.targets.clone()],
+    };
+    let parts = of_parts(blocks, weights <= B::WORKING_SET, of_targets);
+    Ok(joined(parts.collect::<Result<_>>()?, |targets| Tensor::concatenate(targets, 0)))
+}
+
+/// Fewest targets of a block, for which a walk through the network pays.
+const TARGETS: usize = 32;
+
+/// The targets of a data point in blocks, whose signals stay in the cache.
+fn target_blocks<B: Kernels>(
+    network: &Network<B>,
+    targets: &[Vec<usize>],
+    copies: usize,
+    weights: usize,
+) -> Vec<Vec<Vec<usize>>> {
+    let (_, largest) = network.cells();
+    let target = (size_of::<B::FloatElem>() * 4 * copies * largest).max(1);
+    let fitting = (B::WORKING_SET.max(weights) / target).max(TARGETS);
+    let most = targets.iter().map(Vec::len).max().unwrap_or(0);
+    let size = most.div_ceil(most.div_ceil(fitting).max(1));
+    let block = |block: Range<usize>| {
+        let own = |targets: &Vec<usize>| {
+            targets[block.start.min(targets.len())..block.end.min(targets.len())].to_vec()
+        };
+        targets.iter().map(own).collect()
+    };
+    blocks(0..most, size).map(block).collect()
 }
 
 /// The answers of a method that does not look at the data points themselves.

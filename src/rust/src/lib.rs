@@ -105,6 +105,25 @@ fn engine_cell_sums(x: Robj) -> Robj {
     guard(|| arrays::cell_sums(&x))
 }
 
+/// An array of zeros.
+/// @noRd
+#[extendr]
+fn engine_zeros(dims: Vec<i32>) -> Robj {
+    guard(|| arrays::zeros(&dims))
+}
+
+/// Sets rows and columns (of the last axis) of an array made by `engine_zeros()` from these numbers on,
+/// counted from 0, in place, or adds to them.
+/// @noRd
+#[extendr]
+fn engine_fill(total: Robj, part: Robj, row: i32, column: i32, add: bool) -> Robj {
+    guard(|| {
+        let (mut total, at) = (total, [row as usize, column as usize]);
+        arrays::fill(&mut total, &part, at, add)?;
+        Ok(().into())
+    })
+}
+
 /// The content of a model file, as R/convert-file.R explains.
 /// @noRd
 #[extendr]
@@ -138,6 +157,8 @@ extendr_module! {
     fn engine_values;
     fn engine_explain;
     fn engine_cell_sums;
+    fn engine_zeros;
+    fn engine_fill;
     fn engine_read;
     fn engine_json;
     fn engine_panic;

@@ -25,7 +25,7 @@ const HUGE: usize = 1 << 22;
 /// place of one for every 4 KB. Nothing happens where the system does not have them.
 pub fn use_huge_pages(address: *const u8, bytes: usize) {
     #[cfg(target_os = "linux")]
-    if bytes >= HUGE {
+    if bytes >= HUGE && !address.is_null() {
         const PAGE: usize = 4096;
         let skipped = address.align_offset(PAGE);
         let whole = (bytes - skipped) / PAGE * PAGE;

@@ -97,7 +97,7 @@ impl<B: Kernels> Place<'_, B> {
 
 /// A rule with its parameter: the relevance of every operand, from that of the output, one row a
 /// (sample, target) pair.
-pub type Rule<B> = Box<dyn Fn(&Place<B>, Tensor<B>) -> Vec<Tensor<B>>>;
+pub type Rule<B> = Box<dyn Fn(&Place<B>, Tensor<B>) -> Vec<Tensor<B>> + Send + Sync>;
 
 /// What a user can know of a rule.
 #[derive(Debug, Clone, Copy)]

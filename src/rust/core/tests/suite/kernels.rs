@@ -374,11 +374,12 @@ fn results_do_not_depend_on_other_rows() {
     let device = Default::default();
     let values = |t| innsight_core::tensor::Tensor::<B>::from_primitive(t).into_vec();
     let axis = |n, kernel| Axis { kernel, padding: [1, 1], ..Axis::trivial(n) };
-    for kernel in [3, 2] {
-        let window = Window::new([axis(13, kernel), axis(10, kernel)]).unwrap();
+    // Small planes, of which one is laid out in another way than several.
+    for (kernel, [height, width]) in [(3, [13, 10]), (2, [13, 10]), (3, [7, 7]), (2, [7, 7])] {
+        let window = Window::new([axis(height, kernel), axis(width, kernel)]).unwrap();
         let mut random = Random::new(9);
-        let x = random.tensor::<B>(&[5, 20, 13, 10], &device);
-        let w = random.tensor::<B>(&[18, 20, kernel, kernel], &device).into_primitive();
+        let x = random.tensor::<B>(&[5, 40, height, width], &device);
+        let w = random.tensor::<B>(&[42, 40, kernel, kernel], &device).into_primitive();
         let cache = Default::default();
         let run = |x: innsight_core::tensor::Tensor<B>| {
             let y = B::conv(x.into_primitive(), w.clone(), None, &cache, &window, 1);

@@ -179,7 +179,7 @@ where
     let target = y.as_slice_mut().unwrap_or_default();
     let (bias, way) = (values::<E>(bias), usize::from(transposed));
     let extents = [outputs, inputs];
-    if groups == 1 && winograd::suits::<E>(rows, extents, window, transposed) {
+    if groups == 1 && winograd::suits::<E>(extents, window, transposed) {
         let make = || winograd::Plan::new(cells(&weight), extents, window, transposed);
         let plan = cache.winograd[way].get_or_init(make);
         plan.run(cells(&x), target, bias.as_deref(), rows);

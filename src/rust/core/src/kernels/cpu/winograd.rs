@@ -24,7 +24,8 @@ const BUFFER: usize = 1 << 18;
 /// Channels of the source from which on the transformations pay.
 const CHANNELS: usize = 16;
 
-/// Tiles from which on it pays: the kernels take four times the memory, which is to be read for all tiles.
+/// Tiles of a plane from which on it pays: the kernels take four times the memory, which is to be read for
+/// all tiles. The number of images does not count: what comes out must not depend on it.
 const TILES: usize = 8;
 
 /// Values of a panel at every point.
@@ -43,19 +44,14 @@ pub struct Plan<E> {
     weights: Vec<E>,
 }
 
-/// Whether another way is not better for so many images, with weights (outputs, inputs, kernel).
-pub fn suits<E: Lanes>(
-    images: usize,
-    [outputs, inputs]: [usize; 2],
-    window: &Window,
-    transposed: bool,
-) -> bool {
+/// Whether no other way is better, with weights (outputs, inputs, kernel).
+pub fn suits<E: Lanes>([outputs, inputs]: [usize; 2], window: &Window, transposed: bool) -> bool {
     let ones = [window.strides(), window.dilations()] == [[1, 1]; 2];
     let (channels, result) = match transposed {
         true => (outputs, window.input()),
         false => (inputs, window.output()),
     };
-    let tiles = images * result[0].div_ceil(TILE) * result[1].div_ceil(TILE);
+    let tiles = result[0].div_ceil(TILE) * result[1].div_ceil(TILE);
     let known = window.kernels() == [3, 3] && window.0[1].padding[0] <= 2;
     E::WINOGRAD && ones && known && channels >= CHANNELS && tiles >= TILES
 }
