@@ -78,8 +78,10 @@ for (name in names) {
         )
       })
       medians <- apply(times, 1, median)
+      # A peer may not be able to explain a network.
+      peers <- peers[!is.na(medians[peers])]
       of_peer <- \(peer) if (peer %in% peers) cell(medians[[peer]]) else ""
-      ratio <- if (length(peers) > 0) min(medians[peers], na.rm = TRUE) / medians[["ours"]]
+      ratio <- if (length(peers) > 0) min(medians[peers]) / medians[["ours"]]
       ratios <- c(ratios, ratio)
       cat(sprintf(
         "| %s | %d | %s | %s | %s | %s | %s | %.1f |\n", name, n_outputs, method,
