@@ -72,7 +72,6 @@ test_that("every cell of a result that several threads write lies in its place",
            activation_name = "linear")
     )
   ))
-  withr::local_options(innsight.threads = 2)
   rows <- 500
   for (first in c(TRUE, FALSE)) {
     dim <- if (first) c(2, 9, 10) else c(9, 10, 2)
