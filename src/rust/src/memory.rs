@@ -15,7 +15,7 @@ const IDLE: usize = 1 << 27;
 /// The share of the memory that a call may use for blocks that are kept.
 const SHARE: usize = 8;
 /// Blocks that may be kept.
-const SLOTS: usize = 64;
+const SLOTS: usize = 256;
 
 /// Bytes from which on a fresh block is worth huge pages.
 #[cfg(target_os = "linux")]
