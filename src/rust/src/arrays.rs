@@ -53,7 +53,9 @@ fn in_order(array: &ArrayViewD<'_, f64>) -> Vec<f64> {
 /// The sums of an R array over all axes but the first and the last, as a matrix.
 pub fn cell_sums(robj: &Robj) -> Result<Robj> {
     let (values, dims) = (reals(robj)?, dims(robj));
-    let [rows, nodes] = [dims[0], dims[dims.len() - 1]];
+    let [rows, .., nodes] = dims[..] else {
+        return Err(Kind::Bug.error(format!("Sums of an array {dims:?}")));
+    };
     let size = values.len() / nodes.max(1);
     let mut sums = vec![0.0; rows * nodes];
     let of_nodes = sums.chunks_mut(rows.max(1)).zip(values.chunks(size.max(1))).collect();
@@ -81,21 +83,22 @@ pub fn zeros(dims: &[i32]) -> Result<Robj> {
 /// columns of its last from these on.
 pub fn fill(total: &mut Robj, part: &Robj, [row, column]: [usize; 2], add: bool) -> Result<()> {
     let (all, own, values) = (dims(total), dims(part), reals(part)?);
-    let inner = |dims: &[usize]| dims[1..dims.len() - 1].iter().product::<usize>();
-    let fits = |axis: [usize; 3]| axis[0] + axis[1] <= axis[2];
-    let [last, own_last] = [all[all.len() - 1], own[own.len() - 1]];
-    if inner(&all) != inner(&own) || !fits([row, own[0], all[0]]) || !fits([column, own_last, last])
-    {
-        return Err(Kind::Bug.error(format!("A part {own:?} of {all:?} at {row}, {column}")));
+    let misfit = || Kind::Bug.error(format!("A part {own:?} of {all:?} at {row}, {column}"));
+    let ([rows, inner @ .., nodes], [own_rows, own_inner @ .., own_nodes]) = (&all[..], &own[..])
+    else {
+        return Err(misfit());
+    };
+    if inner != own_inner || row + own_rows > *rows || column + own_nodes > *nodes {
+        return Err(misfit());
     }
     let target = total.as_real_slice_mut().unwrap_or_default();
     // Lines of the first axis, and so many of them in a share.
-    let skipped = column * inner(&all);
-    let lines = SHARE.div_ceil(all[0].max(1));
-    let target = target[skipped * all[0]..].chunks_mut((lines * all[0]).max(1));
-    let shares = target.zip(values.chunks((lines * own[0]).max(1))).collect();
+    let skipped = column * inner.iter().product::<usize>();
+    let lines = SHARE.div_ceil((*rows).max(1));
+    let target = target[skipped * rows..].chunks_mut((lines * rows).max(1));
+    let shares = target.zip(values.chunks((lines * own_rows).max(1))).collect();
     in_parallel(shares, |(target, values): (&mut [f64], &[f64])| {
-        for (line, values) in target.chunks_mut(all[0]).zip(values.chunks(own[0])) {
+        for (line, values) in target.chunks_mut(*rows).zip(values.chunks(*own_rows)) {
             let line = line[row..].iter_mut().zip(values);
             match add {
                 true => line.for_each(|(y, x)| *y += x),
