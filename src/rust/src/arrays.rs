@@ -64,10 +64,7 @@ pub fn cell_sums(robj: &Robj) -> Result<Robj> {
             sums.iter_mut().zip(line).for_each(|(sum, value)| *sum += value);
         }
     });
-    let mut sums: Robj = sums.into();
-    sums.set_attrib("dim", [rows as i32, nodes as i32])
-        .map_err(|e| Kind::Bug.error(e.to_string()))?;
-    Ok(sums)
+    shaped(sums.into(), &[rows as i32, nodes as i32])
 }
 
 /// An R array of zeros.
@@ -75,8 +72,7 @@ pub fn zeros(dims: &[i32]) -> Result<Robj> {
     let mut robj = allocate(dims.iter().map(|&n| n as usize).product());
     let cells = robj.as_real_slice_mut().unwrap_or_default();
     in_parallel(cells.chunks_mut(SHARE).collect(), |share| share.fill(0.0));
-    robj.set_attrib("dim", dims).map_err(|e| Kind::Bug.error(e.to_string()))?;
-    Ok(robj)
+    shaped(robj, dims)
 }
 
 /// Sets a part of an R array that nobody else sees yet, or adds to it: the rows of its first axis and the
@@ -142,6 +138,12 @@ pub fn from_row_major(values: &[f64], shape: &[usize]) -> Result<Robj> {
     }
 }
 
+/// A vector as an array.
+fn shaped(mut vector: Robj, dims: &[i32]) -> Result<Robj> {
+    vector.set_attrib("dim", dims).map_err(|e| Kind::Bug.error(e.to_string()))?;
+    Ok(vector)
+}
+
 /// An R vector of doubles whose cells must be set.
 fn allocate(cells: usize) -> Robj {
     let mut robj = Robj::alloc_vector(rtype_to_sxp(Rtype::Doubles), cells);
@@ -176,8 +178,7 @@ where
     let shares = target.chunks_mut(lines * first).enumerate().collect();
     in_parallel(shares, |(i, share)| copy(values, &axes, i * lines, share));
     let dims: Vec<i32> = axes.iter().map(|&(extent, _)| extent as i32).collect();
-    robj.set_attrib("dim", dims).map_err(|e| Kind::Bug.error(e.to_string()))?;
-    Ok(robj)
+    shaped(robj, &dims)
 }
 
 /// Copies values to lines of R's first axis, the first of which is number `line` of the array. The axes

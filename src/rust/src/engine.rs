@@ -123,11 +123,9 @@ impl Engine {
         let weights = self.bytes_of_weights();
         on_backend!(&*self.network_for(call)?, network => {
             let x = inputs(network, x, call)?;
-            let rows = x.first().map_or(1, Tensor::rows);
-            let outputs = predictions(network, &x, (weights, call.threads))?;
-            let outputs = outputs.into_iter().zip(&network.outputs).map(|(values, output)| {
-                write(values.into_values(), rows, None, network.shape(output.value), true)
-            });
+            let outputs = predictions(network, &x, (weights, call.threads))?.into_iter();
+            let outputs = outputs.zip(&network.outputs);
+            let outputs = outputs.map(|(values, output)| to_r(network, values, output.value));
             Ok(list_from(outputs.collect::<Result<_>>()?))
         })
     }
@@ -135,7 +133,7 @@ impl Engine {
     pub fn activations(&self, x: &Robj, call: &Call) -> Result<Robj> {
         on_backend!(&*self.network_for(call)?, network => {
             let tape = network.forward(inputs(network, x, call)?)?;
-            let value = |v: Value| to_r(network, &tape, v);
+            let value = |v: Value| to_r(network, tape.value(v).clone(), v);
             let layers = network.layers.iter().map(|layer| {
                 let inputs = layer.inputs.iter().map(|&v| value(v)).collect::<Result<_>>()?;
                 let before = layer.before_activation.map(value).transpose()?;
@@ -232,9 +230,8 @@ fn inputs<B: Kernels>(network: &Network<B>, x: &Robj, call: &Call) -> Result<Vec
     list.values().map(tensor).collect()
 }
 
-/// A value of the tape as an array, channels first.
-fn to_r<B: Kernels>(network: &Network<B>, tape: &Tape<B>, value: Value) -> Result<Robj> {
-    let tensor = tape.value(value).clone();
+/// What a tape has of a value, as an array, channels first.
+fn to_r<B: Kernels>(network: &Network<B>, tensor: Tensor<B>, value: Value) -> Result<Robj> {
     let rows = tensor.rows();
     write(tensor.into_values(), rows, None, network.shape(value), true)
 }

@@ -131,17 +131,19 @@ fn take(layout: Layout) -> Option<*mut u8> {
     block.map(|block| block.address as *mut u8)
 }
 
+/// A block that comes from the system.
+fn fresh(block: *mut u8, layout: Layout) -> *mut u8 {
+    use_huge_pages(block, layout.size());
+    block
+}
+
 // SAFETY: every block is one of the system's allocator, asked for and given back with the layout that
 // `recycled()` makes of its own. A free block is in `KEPT` until it is handed out or given back, never
 // both, and it is handed out for the same layout alone.
 unsafe impl GlobalAlloc for Recycler {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         match recycled(layout) {
-            Some(layout) => take(layout).unwrap_or_else(|| {
-                let block = System.alloc(layout);
-                use_huge_pages(block, layout.size());
-                block
-            }),
+            Some(layout) => take(layout).unwrap_or_else(|| fresh(System.alloc(layout), layout)),
             None => System.alloc(layout),
         }
     }
@@ -155,11 +157,7 @@ unsafe impl GlobalAlloc for Recycler {
                 block.write_bytes(0, layout.size());
                 block
             }
-            None => {
-                let block = System.alloc_zeroed(whole);
-                use_huge_pages(block, whole.size());
-                block
-            }
+            None => fresh(System.alloc_zeroed(whole), whole),
         }
     }
 

@@ -497,19 +497,26 @@ impl<'b, E: Lanes> Share<'_, 'b, E> {
         (self.task.units.start * unit).min(all)..(self.task.units.end * unit).min(all)
     }
 
+    /// The task's plane for a channel, and the cell of it, that the first sum of a run goes to.
+    #[inline(always)]
+    fn place(&self, run: &Run, channel: usize) -> [usize; 2] {
+        let [rows, columns] = &self.correlation.sides;
+        let own = &self.task.channels;
+        let row = (run.row * rows.stride + rows.start) * self.plan.width;
+        let column = run.column * columns.stride + columns.start;
+        let first = self.task.units.start * self.plan.unit;
+        [run.image * own.len() + channel - own.start, row + column - first]
+    }
+
     /// Where the sums of a panel go if they are neighbours in the planes of these channels.
     #[inline(always)]
     fn neighbours(&mut self, places: &[Run], channels: Range<usize>) -> Option<Target<'_, 'b, E>> {
-        let [rows, columns] = &self.correlation.sides;
         let [run] = places else { return None };
-        if run.lane > 0 || columns.stride > 1 {
+        if run.lane > 0 || self.correlation.sides[1].stride > 1 {
             return None;
         }
-        let row = (run.row * rows.stride + rows.start) * self.plan.width;
-        let at = row + run.column + columns.start - self.task.units.start * self.plan.unit;
+        let [first, at] = self.place(run, channels.start);
         let bias = self.bias.map(|bias| &bias[channels.clone()]);
-        let own = &self.task.channels;
-        let first = run.image * own.len() + channels.start - own.start;
         let lines = &mut self.task.planes[first..first + channels.len()];
         Some(Target::Lines { lines, at, bias })
     }
@@ -517,20 +524,16 @@ impl<'b, E: Lanes> Share<'_, 'b, E> {
     /// Adds the bias of a result's channel and sets sums into its plane.
     #[inline(always)]
     fn store(&mut self, sums: &[E], channel: usize, runs: &[Run]) {
-        let [rows, columns] = &self.correlation.sides;
+        let stride = self.correlation.sides[1].stride;
         let bias = self.bias.map_or(E::default(), |bias| bias[channel]);
-        let channels = self.task.channels.len();
-        let channel = channel - self.task.channels.start;
-        let first = self.task.units.start * self.plan.unit;
         for run in runs {
-            let plane = &mut *self.task.planes[run.image * channels + channel];
-            let row = (run.row * rows.stride + rows.start) * self.plan.width;
-            let cells = &mut plane[row + run.column * columns.stride + columns.start - first..];
+            let [plane, at] = self.place(run, channel);
+            let cells = &mut self.task.planes[plane][at..];
             let sums = &sums[run.lane..run.lane + run.cells];
-            if columns.stride == 1 {
+            if stride == 1 {
                 cells.iter_mut().zip(sums).for_each(|(y, sum)| *y = *sum + bias);
             } else {
-                let cells = cells.iter_mut().step_by(columns.stride);
+                let cells = cells.iter_mut().step_by(stride);
                 cells.zip(sums).for_each(|(y, sum)| *y = *sum + bias);
             }
         }
