@@ -2,8 +2,8 @@
 # kept how much.
 
 # The data frame that `$conservation` documents. `ledger` is NULL, or a function that gives an array
-# (data points, 3 x layers, nodes) per selected output layer; see ledger_array(). `lossy` says for
-# every layer whether it may lose something unaccounted for, `is_exact` whether the sum must be
+# (data points, 3 x layers, nodes) per selected output layer, see network_explain(). `lossy` says
+# for every layer whether it may lose something unaccounted for, `is_exact` whether the sum must be
 # right.
 conservation_report <- function(x, ledger, lossy, is_exact, call) {
   report <- decomposition(result_blocks(x, call))
@@ -43,24 +43,6 @@ decomposition <- function(blocks) {
       delta = as.vector(block$total - block$goal)
     )
   }))
-}
-
-# The engine's entries of one output (one for every computation of a layer) as an array (data
-# points, 3 x layers, nodes): what the bias of a layer, the stabiliser and nothing at all absorbed.
-ledger_array <- function(entries, n_layers) {
-  if (length(entries) == 0) {
-    return(NULL)
-  }
-  d <- dim(entries[[1]]$missing)
-  total <- array(0, c(d[1], 3 * n_layers, d[2]))
-  for (entry in entries) {
-    kept <- entry[c("bias", "stabilizer", "missing")]
-    for (j in which(lengths(kept) > 0)) {
-      at <- 3 * (entry$layer - 1) + j
-      total[, at, ] <- total[, at, ] + kept[[j]]
-    }
-  }
-  total
 }
 
 # An array (data points, 3 x layers, nodes) with a row per data point and node.

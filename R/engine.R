@@ -103,13 +103,29 @@ network_activations <- function(converter, x, channels_first = TRUE, dtype = "fl
   from_engine(engine_activations(network_handle(converter, call), x, settings), call)
 }
 
-#' @return A list (output layer; `NULL` where nothing is asked for) of `result` (a list of arrays,
-#'   one per input layer), `goal` and `pred` (N x targets matrices or `NULL`) and `ledger` (a list,
-#'   see ledger_array()).
+#' Attributions and what belongs to them
+#'
+#' @param place Where they go, see explain_place().
+#' @return A list (output layer; `NULL` where nothing is asked for) of lists of arrays (data points,
+#'   ..., targets): one per input layer, the explained values and the predictions, each `NULL` if
+#'   there is none. With `method$ledger` of one array (data points, 3 x layers, targets) in their
+#'   stead: what every layer gave to its bias, to the stabiliser and to nothing.
 #' @noRd
-network_explain <- function(converter, method, x, targets, channels_first, dtype, call) {
+network_explain <- function(converter, method, x, targets, place, channels_first, dtype, call) {
   settings <- engine_call(channels_first, dtype, call)
-  from_engine(engine_explain(network_handle(converter, call), method, x, targets, settings), call)
+  handle <- network_handle(converter, call)
+  from_engine(engine_explain(handle, method, x, targets, place, settings), call)
+}
+
+# Which part of a result for `n` data points and `n_nodes` targets per output layer a chunk is, see
+# plan_chunks(). `room` is what the engine made for the first chunk, which it fills in place: nobody
+# else may have it yet.
+explain_place <- function(chunk, n, n_nodes, room = NULL) {
+  first <- \(i) if (length(i) > 0) i[1] else 1L
+  list(
+    room = room, samples = as.integer(n), nodes = as.integer(n_nodes), row = chunk$rows[1],
+    columns = vapply(chunk$columns, first, 1L), add = chunk$copies[1] > 1
+  )
 }
 
 #' @return A list of `preds` and `values`, each a list (output layer) of N x targets matrices.
@@ -175,12 +191,4 @@ engine_spec <- function(net) {
 cell_sums <- function(value) {
   if (!is.double(value)) storage.mode(value) <- "double"
   from_engine(engine_cell_sums(value))
-}
-
-# An array of zeros for fill_array(), which changes it in place: nobody else may have it yet. Sets
-# rows of the first axis and columns of the last, or adds to them; both without gaps.
-zero_array <- function(dim) from_engine(engine_zeros(as.integer(dim)))
-
-fill_array <- function(total, part, rows, columns, add) {
-  from_engine(engine_fill(total, part, rows[1] - 1L, columns[1] - 1L, add))
 }

@@ -32,22 +32,13 @@ engine_plan <- function(handle, call) .Call(wrap__engine_plan, handle, call)
 #' @noRd
 engine_values <- function(handle, x, targets, ignore_last_act, call) .Call(wrap__engine_values, handle, x, targets, ignore_last_act, call)
 
-#' Attributions, predictions, goals and ledger of a method for the data `x` and the targets.
+#' What comes of a method for the data `x` and the targets, put in its `place`.
 #' @noRd
-engine_explain <- function(handle, method, x, targets, call) .Call(wrap__engine_explain, handle, method, x, targets, call)
+engine_explain <- function(handle, method, x, targets, place, call) .Call(wrap__engine_explain, handle, method, x, targets, place, call)
 
 #' The sums of an array of doubles over all axes but the first and the last.
 #' @noRd
 engine_cell_sums <- function(x) .Call(wrap__engine_cell_sums, x)
-
-#' An array of zeros.
-#' @noRd
-engine_zeros <- function(dims) .Call(wrap__engine_zeros, dims)
-
-#' Sets rows and columns (of the last axis) of an array made by `engine_zeros()` from these numbers on,
-#' counted from 0, in place, or adds to them.
-#' @noRd
-engine_fill <- function(total, part, row, column, add) .Call(wrap__engine_fill, total, part, row, column, add)
 
 #' The content of a model file, as R/convert-file.R explains.
 #' @noRd

@@ -261,8 +261,7 @@ methods::setMethod("show", "innsight_ggplot2", function(object) print(object))
 
 # --- Taken as a ggplot ----------------------------------------------------------------------------
 
-#' @importFrom ggplot2 ggplot_build
-#' @export
+#' @exportS3Method ggplot2::ggplot_build
 ggplot_build.innsight_ggplot2 <- function(plot, ...) {
   if (plot@multiplot) {
     innsight_abort(

@@ -173,40 +173,31 @@ InterpretingMethod <- R6::R6Class("InterpretingMethod",
       cells <- sum(vapply(self$converter$input_dim, prod, 0))
       for_rows <- max(budget - 8 * n * sum(lengths(targets)) * cells, budget / 2)
       chunks <- plan_chunks(n, private$n_copies, lengths(targets), plan, for_rows)
-      here <- environment()
       if (self$verbose) {
         cli::cli_progress_bar(
           paste0("Backward pass '", class(self)[1], "'"),
           total = n * private$n_copies * sum(lengths(targets))
         )
       }
-      run_chunks(chunks, n, lengths(targets), garbage = budget / 20, run = function(chunk) {
-        settings <- list(
-          ignore_last_act = self$ignore_last_act, first_row = chunk$rows[1], ledger = ledger
-        )
-        part <- network_explain(
+      total <- NULL
+      for (chunk in chunks) {
+        total <- network_explain(
           self$converter,
-          c(private$method, private$of_copies(chunk$copies), settings),
+          c(private$method, private$of_copies(chunk$copies),
+            list(ignore_last_act = self$ignore_last_act, ledger = ledger)),
           lapply(self$data, slice_rows, chunk$rows),
           Map(`[`, targets, chunk$columns),
+          explain_place(chunk, n, lengths(targets), total),
           self$channels_first,
           self$dtype,
           call
         )
         if (self$verbose) {
           done <- length(chunk$rows) * length(chunk$copies) * sum(lengths(chunk$columns))
-          cli::cli_progress_update(done, .envir = here)
+          cli::cli_progress_update(done)
         }
-        if (ledger) {
-          n_layers <- length(self$converter$model$modules_list)
-          return(lapply(part, \(output) list(ledger_array(output$ledger, n_layers))))
-        }
-        lapply(part, function(output) {
-          # Predictions are the same for all copies, and parts are added up.
-          pred <- if (chunk$copies[1] == 1) output$pred
-          if (!is.null(output)) c(output$result, list(output$goal, pred))
-        })
-      })
+      }
+      total
     },
 
     # See run(); one array per selected output layer.
@@ -269,39 +260,6 @@ plan_chunks <- function(n, n_copies, n_nodes, plan, budget) {
                       rows = seq_along(rows))
   Map(\(r, c, j) list(rows = rows[[r]], copies = copies[[c]], columns = columns[[j]]),
       grid$rows, grid$copies, grid$columns)
-}
-
-# Calls `run` for every chunk, which returns per output layer a list of arrays (data points, ...,
-# nodes), and puts these together; what several chunks have of the same place is added up. The
-# arrays are made at the first chunk. R by itself frees the chunks' arrays late: here it must after
-# `garbage` bytes.
-run_chunks <- function(chunks, n, n_nodes, run, garbage = Inf) {
-  if (length(chunks) == 1) {
-    return(run(chunks[[1]]))
-  }
-  total <- vector("list", length(n_nodes))
-  left <- 0
-  for (chunk in chunks) {
-    part <- run(chunk)
-    for (o in which(lengths(chunk$columns) > 0)) {
-      if (is.null(total[[o]])) {
-        total[[o]] <- lapply(part[[o]], function(x) {
-          if (!is.null(x)) zero_array(c(n, dim(x)[-c(1, length(dim(x)))], n_nodes[o]))
-        })
-      }
-      for (i in which(lengths(part[[o]]) > 0)) {
-        fill_array(total[[o]][[i]], part[[o]][[i]], chunk$rows, chunk$columns[[o]],
-                   add = chunk$copies[1] > 1)
-      }
-    }
-    left <- left + as.numeric(utils::object.size(part))
-    part <- NULL
-    if (left > garbage) {
-      gc()
-      left <- 0
-    }
-  }
-  total
 }
 
 # The labels of the output nodes, one character vector per output layer.

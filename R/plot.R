@@ -59,9 +59,8 @@
 #' digits <- readRDS(system.file("extdata", "digits.rds", package = "innsight"))
 #' lrp <- run_lrp(convert(digits$model), digits$images[1:2, , , , drop = FALSE])
 #' plot(lrp, data_idx = 1:2, output_label = c("3", "8"), overlay = TRUE)
-#' @importFrom ggplot2 autoplot
 #' @method autoplot InterpretingMethod
-#' @export
+#' @exportS3Method ggplot2::autoplot
 autoplot.InterpretingMethod <- function(object, data_idx = 1, output_idx = NULL,
                                         output_label = NULL, aggr_channels = "sum",
                                         as_plotly = FALSE, same_scale = FALSE, show_preds = TRUE,

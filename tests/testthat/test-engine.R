@@ -32,10 +32,10 @@ test_that("every layer type is built, evaluated and explained", {
   plan <- network_plan(converter)
   expect_gt(plan$bytes_per_data_point, 0)
   expect_gt(plan$bytes_per_row, 0)
-  method <- list(name = "gradient", times_input = FALSE, ignore_last_act = TRUE, first_row = 1,
-                 ledger = FALSE)
-  result <- network_explain(converter, method, x, list(1:3), TRUE, "float", quote(test()))
-  expect_identical(dim(result[[1]]$result[[2]]), c(3L, 2L, 8L, 8L, 3L))
+  method <- list(name = "gradient", times_input = FALSE, ignore_last_act = TRUE, ledger = FALSE)
+  place <- explain_place(list(rows = 1:3, copies = 1, columns = list(1:3)), 3, 3)
+  result <- network_explain(converter, method, x, list(1:3), place, TRUE, "float", quote(test()))
+  expect_identical(dim(result[[1]][[2]]), c(3L, 2L, 8L, 8L, 3L))
 })
 
 test_that("the number of threads does not change a result", {

@@ -18,52 +18,77 @@ test_that("chunks cover every data point, copy and node once and keep to the bud
   }
 })
 
-test_that("the parts of chunks make up the whole, and copies add up", {
-  # Per output layer: two inputs, of which one is not connected, and goals; per copy.
-  copies <- lapply(1:6, function(copy) {
-    list(
-      list(random_array(7, 3, 2, 2), NULL, random_array(7, 2)),
-      NULL,
-      list(NULL, random_array(7, 4, 3), random_array(7, 3))
-    )
-  })
-  add <- \(x, y) if (!is.null(x)) x + y
-  sum_up <- \(parts) Reduce(\(x, y) Map(\(a, b) Map(add, a, b), x, y), parts)
-  part_of <- function(chunk) {
-    sum_up(lapply(copies[chunk$copies], function(outputs) {
-      lapply(1:3, function(o) {
-        if (length(chunk$columns[[o]]) > 0) {
-          lapply(outputs[[o]], function(x) {
-            if (!is.null(x)) subset_array(x, chunk$rows, chunk$columns[[o]])
-          })
-        }
-      })
-    }))
+# Two inputs and two outputs; no path leads from the first output to the second input.
+apart_net <- function() {
+  dense <- function(n_in, n_out, from, to) {
+    list(type = "Dense", weight = random_array(n_out, n_in), bias = random_array(n_out),
+         activation_name = "tanh", input_layers = from, output_layers = to)
   }
-  plan <- list(bytes_per_data_point = 10, bytes_per_row = 4)
-  n_nodes <- c(2, 0, 3)
-  for (budget in c(14, 20, 31, 100, 1e6)) {
-    total <- run_chunks(plan_chunks(7, 6, n_nodes, plan, budget), 7, n_nodes, part_of)
-    expect_equal(total[c(1, 3)], sum_up(copies)[c(1, 3)], tolerance = 1e-12)
-    expect_length(total[[2]], 0)
-  }
-})
+  flatten <- list(type = "Flatten", input_layers = 0, output_layers = 3)
+  list(
+    input_dim = list(4, c(2, 3, 2)), input_nodes = c(1, 2), output_nodes = c(4, 5),
+    layers = list(dense(4, 6, 0, c(4, 5)), flatten, dense(12, 6, 2, 5), dense(6, 5, 1, -1),
+                  list(type = "Add", input_layers = c(1, 3), output_layers = -1))
+  )
+}
 
 test_that("results do not depend on the chunks", {
-  run <- function(memory) {
+  converter <- convert(apart_net())
+  x <- list(random_array(9, 4), random_array(9, 2, 3, 2))
+  last <- list(x[[1]], aperm(x[[2]], c(1, 3, 4, 2)))
+  nodes <- list(5:2, c(6, 1, 3))
+  plan <- network_plan(converter, dtype = "double")
+  run <- function(method, memory, x, ...) {
     old <- options(innsight.memory = memory)
     on.exit(options(old))
-    run_lrp(convert(two_input_net()), two_input_data(), output_idx = list(2:1, 1),
-            dtype = "double", verbose = FALSE)
+    set.seed(3)
+    method(converter, x, output_idx = nodes, dtype = "double", verbose = FALSE, ...)
   }
-  once <- run("1GB")
-  plan <- network_plan(convert(two_input_net()), dtype = "double")
-  for (memory in c(plan$bytes_per_data_point + plan$bytes_per_row, 10000)) {
-    chunked <- run(memory)
-    expect_equal(chunked$result, once$result, tolerance = 1e-12)
-    expect_equal(chunked$preds, once$preds, tolerance = 1e-12)
-    expect_equal(chunked$decomp_goal, once$decomp_goal, tolerance = 1e-12)
+  run_cw_times_input <- \(...) run_cw(..., times_input = TRUE)
+  methods <- list(run_lrp, run_deeplift, run_smoothgrad, run_intgrad, run_expgrad,
+                  run_cw_times_input)
+  for (method in methods) {
+    for (channels_first in c(TRUE, FALSE)) {
+      data <- if (channels_first) x else last
+      of <- \(memory) run(method, memory, data, channels_first = channels_first)
+      once <- of("1GB")
+      for (memory in c(plan$bytes_per_data_point + plan$bytes_per_row, 6000, 30000)) {
+        chunked <- of(memory)
+        expect_equal(chunked$result, once$result, tolerance = 1e-12)
+        expect_equal(chunked$preds, once$preds, tolerance = 1e-12)
+        expect_equal(chunked$decomp_goal, once$decomp_goal, tolerance = 1e-12)
+      }
+    }
+    expect_null(once$result[[1]][[2]])
+    expect_gt(length(once$result[[2]][[2]]), 0)
   }
+  books <- \(memory) run(run_lrp, memory, x)$conservation
+  expect_equal(books(6000), books("1GB"), tolerance = 1e-12)
+})
+
+test_that("a chunk changes its own rows and targets alone", {
+  converter <- convert(apart_net())
+  x <- list(random_array(9, 4), random_array(9, 2, 3, 2))
+  method <- list(name = "gradient", times_input = FALSE, ignore_last_act = TRUE, ledger = FALSE)
+  explain <- function(rows, columns, room = NULL, add = FALSE) {
+    chunk <- list(rows = rows, copies = 1 + add, columns = columns)
+    network_explain(converter, method, lapply(x, slice_rows, rows), columns,
+                    explain_place(chunk, 9, c(5, 6), room), TRUE, "double", quote(test()))
+  }
+  whole <- explain(1:9, list(1:5, 1:6))
+  expect_identical(dim(whole[[2]][[2]]), c(9L, 2L, 3L, 2L, 6L))
+  expect_identical(dim(whole[[2]][[3]]), c(9L, 6L))
+  expect_null(whole[[1]][[2]])
+  before <- rapply(whole, \(x) x + 0, how = "replace") # a copy
+  again <- explain(3:5, list(integer(), 2:4), room = whole, add = TRUE)
+  for (piece in c(1, 3)) expect_identical(again[[1]][[piece]], before[[1]][[piece]])
+  # Copies add up, but in the predictions.
+  for (piece in 1:3) {
+    seen <- again[[2]][[piece]] / before[[2]][[piece]]
+    own <- slice.index(seen, 1) %in% 3:5 & slice.index(seen, length(dim(seen))) %in% 2:4
+    expect_equal(as.vector(seen), 1 + as.vector(own), tolerance = 1e-12)
+  }
+  expect_identical(again[[2]][[4]], before[[2]][[4]])
 })
 
 test_that("what exceeds the memory even for one data point is refused", {

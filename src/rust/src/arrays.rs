@@ -64,147 +64,166 @@ pub fn cell_sums(robj: &Robj) -> Result<Robj> {
             sums.iter_mut().zip(line).for_each(|(sum, value)| *sum += value);
         }
     });
-    shaped(sums.into(), &[rows as i32, nodes as i32])
+    shaped(sums.into(), &[rows, nodes])
 }
 
-/// An R array of zeros.
-pub fn zeros(dims: &[i32]) -> Result<Robj> {
-    let mut robj = allocate(dims.iter().map(|&n| n as usize).product());
-    let cells = robj.as_real_slice_mut().unwrap_or_default();
-    in_parallel(cells.chunks_mut(SHARE).collect(), |share| share.fill(0.0));
-    shaped(robj, dims)
+/// How values of data points lie: in the engine row-major and channels first (samples, targets, extents), in
+/// R column-major in the user's layout (samples, extents, targets).
+pub struct Layout<'a> {
+    pub targets: Option<usize>,
+    pub extents: &'a [usize],
+    pub channels_first: bool,
 }
 
-/// Sets a part of an R array that nobody else sees yet, or adds to it: the rows of its first axis and the
-/// columns of its last from these on.
-pub fn fill(total: &mut Robj, part: &Robj, [row, column]: [usize; 2], add: bool) -> Result<()> {
-    let (all, own, values) = (dims(total), dims(part), reals(part)?);
-    let misfit = || Kind::Bug.error(format!("A part {own:?} of {all:?} at {row}, {column}"));
-    let ([rows, inner @ .., nodes], [own_rows, own_inner @ .., own_nodes]) = (&all[..], &own[..])
-    else {
-        return Err(misfit());
-    };
-    if inner != own_inner || row + own_rows > *rows || column + own_nodes > *nodes {
-        return Err(misfit());
-    }
-    let target = total.as_real_slice_mut().unwrap_or_default();
-    // Lines of the first axis, and so many of them in a share.
-    let skipped = column * inner.iter().product::<usize>();
-    let lines = SHARE.div_ceil((*rows).max(1));
-    let target = target[skipped * rows..].chunks_mut((lines * rows).max(1));
-    let shares = target.zip(values.chunks((lines * own_rows).max(1))).collect();
-    in_parallel(shares, |(target, values): (&mut [f64], &[f64])| {
-        for (line, values) in target.chunks_mut(*rows).zip(values.chunks(*own_rows)) {
-            let line = line[row..].iter_mut().zip(values);
-            match add {
-                true => line.for_each(|(y, x)| *y += x),
-                false => line.for_each(|(y, x)| *y = *x),
-            }
+impl Layout<'_> {
+    /// Extents of all axes but the samples', in R's order, and the distances of their cells in the engine.
+    fn axes(&self) -> Vec<(usize, usize)> {
+        let distance = |axis: usize| self.extents[axis + 1..].iter().product();
+        let mut axes: Vec<_> = self
+            .extents
+            .iter()
+            .enumerate()
+            .map(|(axis, &extent)| (extent, distance(axis)))
+            .collect();
+        if !self.channels_first && axes.len() > 1 {
+            axes.rotate_left(1);
         }
-    });
-    Ok(())
+        axes.extend(self.targets.map(|targets| (targets, self.extents.iter().product())));
+        axes
+    }
+
+    /// An R array for so many samples, all cells of which are to be set.
+    pub fn room(&self, samples: usize) -> Result<Robj> {
+        let axes = self.axes();
+        let dims: Vec<usize> = [samples].into_iter().chain(axes.iter().map(|a| a.0)).collect();
+        let mut robj = Robj::alloc_vector(rtype_to_sxp(Rtype::Doubles), dims.iter().product());
+        let cells = robj.as_real_slice_mut().unwrap_or_default();
+        use_huge_pages(cells.as_ptr().cast(), size_of_val(cells));
+        shaped(robj, &dims)
+    }
+
+    /// The values of all samples as an R array.
+    pub fn write(&self, values: Values, samples: usize) -> Result<Robj> {
+        let mut robj = self.room(samples)?;
+        self.put(&mut robj, &[values], Spot::default())?;
+        Ok(robj)
+    }
+
+    /// Puts the samples of all parts, one after the other, in an R array that nobody else sees yet.
+    pub fn put(&self, total: &mut Robj, parts: &[Values], spot: Spot) -> Result<()> {
+        let single = parts.iter().filter_map(|part| match part {
+            Values::Single(values) => Some(&values[..]),
+            Values::Double(_) => None,
+        });
+        let double = parts.iter().filter_map(|part| match part {
+            Values::Double(values) => Some(&values[..]),
+            Values::Single(_) => None,
+        });
+        let (single, double): (Vec<_>, Vec<_>) = (single.collect(), double.collect());
+        match double.is_empty() {
+            true => self.put_cells(total, &single, spot),
+            false => self.put_cells(total, &double, spot),
+        }
+    }
+
+    fn put_cells<E>(&self, total: &mut Robj, parts: &[&[E]], spot: Spot) -> Result<()>
+    where
+        E: Copy + Into<f64> + Sync,
+    {
+        let (dims, axes) = (dims(total), self.axes());
+        let size = axes.iter().map(|axis| axis.0).product::<usize>();
+        let own: usize = parts.iter().map(|part| part.len()).sum();
+        let (height, rows) = (dims[0], own / size.max(1));
+        let begin = spot.column * self.extents.iter().product::<usize>() * height;
+        let target = total.as_real_slice_mut().unwrap_or_default();
+        if rows * size != own || spot.row + rows > height || begin + size * height > target.len() {
+            let error = format!("{own} values, {axes:?} each, at {spot:?} of an array {dims:?}");
+            return Err(Kind::Bug.error(error));
+        }
+        let target = &mut target[begin..begin + size * height];
+        // A single sample has no line: its first axis takes the part of the samples.
+        let (line, step, axes) = match (height, &axes[..]) {
+            (1, [(extent, distance), rest @ ..]) if parts.len() == 1 => (*extent, *distance, rest),
+            (_, axes) => (height, size, axes),
+        };
+        let rows = if height == 1 { 0..line } else { spot.row..spot.row + rows };
+        let lines = SHARE.div_ceil(line.max(1));
+        let shares = target.chunks_mut((lines * line).max(1)).enumerate().collect();
+        in_parallel(shares, |(i, share): (usize, &mut [f64])| {
+            let lines_of = share.chunks_mut(line).map(|line| &mut line[rows.clone()]);
+            copy(parts, step, lines_of.zip(starts(axes, i * lines)), spot.add);
+        });
+        Ok(())
+    }
 }
 
-/// Row-major values, channels first, as an R array in the user's layout. A leading axis of samples,
-/// and of targets behind it if `targets` is given, which R gets as the last axis.
-pub fn write(
-    values: Values,
-    samples: usize,
-    targets: Option<usize>,
-    row: &[usize],
-    channels_first: bool,
-) -> Result<Robj> {
-    let mut shape = vec![samples];
-    shape.extend(targets);
-    shape.extend(row);
-    let first = shape.len() - row.len();
-    let mut axes = vec![0];
-    match channels_first || row.len() < 2 {
-        true => axes.extend(first..shape.len()),
-        false => axes.extend((first + 1..shape.len()).chain([first])),
-    }
-    axes.extend(targets.map(|_| 1));
-    match values {
-        Values::Single(values) => to_r(&values, &shape, &axes),
-        Values::Double(values) => to_r(&values, &shape, &axes),
-    }
+/// Where values go in an R array: from which row of the first axis and which column of the last on, and
+/// whether they are added to what is there.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Spot {
+    pub row: usize,
+    pub column: usize,
+    pub add: bool,
 }
 
 /// Row-major values as an R array; a single number for no extents.
 pub fn from_row_major(values: &[f64], shape: &[usize]) -> Result<Robj> {
     match shape {
         [] => Ok(values[0].into()),
-        _ => to_r(values, shape, &(0..shape.len()).collect::<Vec<_>>()),
+        [samples, extents @ ..] => {
+            let layout = Layout { targets: None, extents, channels_first: true };
+            let mut robj = layout.room(*samples)?;
+            layout.put_cells(&mut robj, &[values], Spot::default())?;
+            Ok(robj)
+        }
     }
 }
 
 /// A vector as an array.
-fn shaped(mut vector: Robj, dims: &[i32]) -> Result<Robj> {
+fn shaped(mut vector: Robj, dims: &[usize]) -> Result<Robj> {
+    let dims: Vec<i32> = dims.iter().map(|&extent| extent as i32).collect();
     vector.set_attrib("dim", dims).map_err(|e| Kind::Bug.error(e.to_string()))?;
     Ok(vector)
 }
 
-/// An R vector of doubles whose cells must be set.
-fn allocate(cells: usize) -> Robj {
-    let mut robj = Robj::alloc_vector(rtype_to_sxp(Rtype::Doubles), cells);
-    let cells = robj.as_real_slice_mut().unwrap_or_default();
-    use_huge_pages(cells.as_ptr().cast(), size_of_val(cells));
-    robj
-}
-
-/// Cells of R's first axis, and of all others together, that are copied in one go: the lines of memory
-/// that they lie in stay in the cache meanwhile.
-const BLOCK: [usize; 2] = [64, 32];
+/// Lines, and cells of each, that are copied in one go: the memory that they lie in stays in the cache
+/// meanwhile.
+const BLOCK: [usize; 2] = [32, 64];
 
 /// Cells that a thread copies at a time, at least.
 const SHARE: usize = 1 << 17;
 
-/// An R array whose axis i is axis `axes[i]` of the row-major values.
-fn to_r<E>(values: &[E], shape: &[usize], axes: &[usize]) -> Result<Robj>
-where
-    E: Copy + Into<f64> + Sync,
-{
-    let cells: usize = shape.iter().product();
-    if cells != values.len() {
-        return Err(Kind::Bug.error(format!("{} values for extents {shape:?}", values.len())));
-    }
-    // Extents and distances of cells of the axes, in R's order.
-    let of_axis = |&axis: &usize| (shape[axis], shape[axis + 1..].iter().product::<usize>());
-    let axes: Vec<(usize, usize)> = axes.iter().map(of_axis).collect();
-    let first = axes[0].0.max(1);
-    let mut robj = allocate(cells);
-    let target = robj.as_real_slice_mut().unwrap_or_default();
-    let lines = SHARE.div_ceil(first);
-    let shares = target.chunks_mut(lines * first).enumerate().collect();
-    in_parallel(shares, |(i, share)| copy(values, &axes, i * lines, share));
-    let dims: Vec<i32> = axes.iter().map(|&(extent, _)| extent as i32).collect();
-    shaped(robj, &dims)
-}
-
-/// Copies values to lines of R's first axis, the first of which is number `line` of the array. The axes
-/// are extents and distances of cells.
-fn copy<E: Copy + Into<f64>>(
-    values: &[E],
-    axes: &[(usize, usize)],
-    line: usize,
-    target: &mut [f64],
+/// Copies values to lines, which come with the place of their first value in a part. Neighbouring cells
+/// of a line are `step` values apart; where a part ends the next one goes on.
+fn copy<'a, E: Copy + Into<f64>>(
+    parts: &[&[E]],
+    step: usize,
+    mut lines: impl Iterator<Item = (&'a mut [f64], usize)>,
+    add: bool,
 ) {
-    let (first, step) = axes[0];
-    let mut lines = target.chunks_mut(first.max(1));
-    let mut starts = starts(&axes[1..], line);
-    let mut block = Vec::with_capacity(BLOCK[1]);
+    let mut block = Vec::with_capacity(BLOCK[0]);
     loop {
         block.clear();
-        block.extend(lines.by_ref().take(BLOCK[1]).zip(starts.by_ref()));
-        if block.is_empty() {
+        block.extend(lines.by_ref().take(BLOCK[0]));
+        let Some(cells) = block.first().map(|(line, _)| line.len()) else {
             break;
-        }
-        for begin in (0..first).step_by(BLOCK[0]) {
-            for (line, start) in &mut block {
-                let line = line[begin..].iter_mut().take(BLOCK[0]);
-                let source = values[*start + begin * step..].iter().step_by(step.max(1));
-                line.zip(source).for_each(|(y, x)| *y = (*x).into());
+        };
+        let mut first = 0;
+        for part in parts {
+            let end = cells.min(first + part.len() / step.max(1));
+            for begin in (first..end).step_by(BLOCK[1]) {
+                let taken = begin..end.min(begin + BLOCK[1]);
+                for (line, start) in &mut block {
+                    let source =
+                        part[*start + (begin - first) * step..].iter().step_by(step.max(1));
+                    let line = line[taken.clone()].iter_mut().zip(source);
+                    match add {
+                        true => line.for_each(|(y, x)| *y += (*x).into()),
+                        false => line.for_each(|(y, x)| *y = (*x).into()),
+                    }
+                }
             }
+            first = end;
         }
     }
 }

@@ -12,16 +12,16 @@ use innsight_core::graph::{Network, Output, Tape, Value};
 use innsight_core::kernels::cpu::{in_parallel, set_threads};
 use innsight_core::kernels::Kernels;
 use innsight_core::methods::{
-    self as method, average, ends, explain, integrate_exactly, Attributions, ConnectionWeights,
-    DeepLift, Entry, ExpectedGradient, Gradient, IntegratedGradient, Lrp, LrpRules, Points,
-    SmoothGrad,
+    self as method, average, ends, explain, integrate_exactly, join, transposed, Attributions,
+    ConnectionWeights, DeepLift, Entry, ExpectedGradient, Gradient, IntegratedGradient, Lrp,
+    LrpRules, Points, SmoothGrad,
 };
 use innsight_core::model::{Model, Order};
 use innsight_core::tensor::{largest, Tensor};
 
-use crate::arrays::{read, write};
+use crate::arrays::{read, Layout, Spot};
 use crate::memory;
-use crate::request::{Call, Explanation, Method};
+use crate::request::{Call, Explanation, Method, Place};
 
 /// A network on one of the backends.
 enum Backend {
@@ -148,7 +148,7 @@ impl Engine {
     }
 
     /// The forward pass keeps every value of a data point. The walk back holds a few signals of the
-    /// largest size for every row, and R a result of the inputs' size.
+    /// largest size for every row, and what came of it waits to be put in its place.
     pub fn plan(&self, call: &Call) -> Result<Robj> {
         let bytes = if call.dtype == "double" { 8.0 } else { 4.0 };
         on_backend!(&*self.network_for(call)?, network => {
@@ -156,7 +156,7 @@ impl Engine {
             let inputs: usize = network.inputs.iter().map(|s| s.iter().product::<usize>()).sum();
             Ok(list!(
                 bytes_per_data_point = bytes * all as f64,
-                bytes_per_row = 4.0 * bytes * largest as f64 + 24.0 * inputs as f64
+                bytes_per_row = bytes * (4 * largest + inputs) as f64
             ).into())
         })
     }
@@ -177,11 +177,15 @@ impl Engine {
         &self,
         request: &Explanation,
         data: (&Robj, &Robj),
+        place: &Place,
         call: &Call,
     ) -> Result<Robj> {
         let weights = self.bytes_of_weights();
         on_backend!(&*self.network_for(call)?, network => {
-            explained(network, request, data, weights, call)
+            let to_r = ToR { network, request, place, channels_first: call.channels_first };
+            let room = if place.room.is_null() { to_r.room()? } else { place.room.clone() };
+            explained(&to_r, &room, data, weights, call)?;
+            Ok(room)
         })
     }
 }
@@ -233,20 +237,85 @@ fn inputs<B: Kernels>(network: &Network<B>, x: &Robj, call: &Call) -> Result<Vec
 /// What a tape has of a value, as an array, channels first.
 fn to_r<B: Kernels>(network: &Network<B>, tensor: Tensor<B>, value: Value) -> Result<Robj> {
     let rows = tensor.rows();
-    write(tensor.into_values(), rows, None, network.shape(value), true)
+    let layout = Layout { targets: None, extents: network.shape(value), channels_first: true };
+    layout.write(tensor.into_values(), rows)
 }
 
-/// The outcome of a method for one output of the network.
-struct Answer<B: Kernels> {
-    /// One tensor an input, `None` where no path leads.
-    attributions: Vec<Option<Tensor<B>>>,
-    goals: Option<Tensor<B>>,
-    predictions: Option<Tensor<B>>,
-    ledger: Vec<Entry<B>>,
+/// What comes of a method for every output, `None` where nothing is asked of it: tensors (samples ×
+/// targets, extents), one for every input, then, for methods that give these, the explained values and the
+/// predictions. In their stead one with three columns a layer of the model if that is what is asked for.
+type Answers<B> = Attributions<B>;
+
+/// Where the answers of a call go.
+struct ToR<'a, B: Kernels> {
+    network: &'a Network<B>,
+    request: &'a Explanation,
+    place: &'a Place,
+    channels_first: bool,
 }
 
-/// The outcome for every output, `None` where nothing is asked of it.
-type Answers<B> = Vec<Option<Answer<B>>>;
+impl<B: Kernels> ToR<'_, B> {
+    /// The extents of the tensors of an answer, for all outputs alike.
+    fn extents(&self) -> Vec<Vec<usize>> {
+        match self.request.ledger {
+            true => vec![vec![3 * self.network.layers.len()]],
+            false => self.network.inputs.iter().cloned().chain([vec![], vec![]]).collect(),
+        }
+    }
+
+    /// Arrays for all answers, `NULL` where there is nothing.
+    fn room(&self) -> Result<Robj> {
+        let of_output = |(output, &nodes): (&Output, &usize)| -> Result<Robj> {
+            if nodes == 0 {
+                return Ok(().into());
+            }
+            let mut reached = self.network.reached(output.value);
+            reached.extend([self.request.method.walks(); 2]);
+            let array =
+                |(extents, reached): (Vec<usize>, bool)| match reached || self.request.ledger {
+                    true => self.layout(nodes, &extents).room(self.place.samples),
+                    false => Ok(().into()),
+                };
+            let arrays = self.extents().into_iter().zip(reached).map(array);
+            Ok(list_from(arrays.collect::<Result<_>>()?))
+        };
+        let lists = self.network.outputs.iter().zip(&self.place.nodes).map(of_output);
+        Ok(list_from(lists.collect::<Result<_>>()?))
+    }
+
+    fn layout<'a>(&self, targets: usize, extents: &'a [usize]) -> Layout<'a> {
+        Layout { targets: Some(targets), extents, channels_first: self.channels_first }
+    }
+
+    /// Puts the answers for rows of the data in their place, one after the other from this row on.
+    fn put(&self, room: &Robj, row: usize, answers: Vec<Answers<B>>) -> Result<()> {
+        let list = |robj: &Robj| List::try_from(robj).map_err(|e| Kind::Bug.error(e.to_string()));
+        let (room, row) = (list(room)?, self.place.row + row);
+        for (o, outputs) in transposed(answers).enumerate() {
+            let outputs: Vec<_> = outputs.into_iter().flatten().collect();
+            if outputs.is_empty() {
+                continue;
+            }
+            let (targets, column) = (self.request.targets[o].len(), self.place.columns[o]);
+            let arrays = list(&room.elt(o).map_err(|e| Kind::Bug.error(e.to_string()))?)?;
+            let places = arrays.values().zip(self.extents()).enumerate();
+            for ((piece, (mut array, extents)), tensors) in places.zip(transposed(outputs)) {
+                // Predictions are the same for all copies.
+                let add = self.place.add && piece != self.network.inputs.len() + 1;
+                let values = tensors.into_iter().flatten().map(Tensor::into_values);
+                let values: Vec<_> = values.collect();
+                if array.is_null() != values.is_empty() {
+                    return Err(Kind::Bug.error("Answers and the room for them differ"));
+                }
+                if !values.is_empty() {
+                    let layout = self.layout(targets, &extents);
+                    layout.put(&mut array, &values, Spot { row, column, add })?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
 
 /// Copies of a data point at which a method looks, one after the other or all at a time.
 enum Copies {
@@ -267,7 +336,7 @@ impl Copies {
     }
 }
 
-/// A part of a call: rows of the data, and the copies of each.
+/// A part of a call: rows of the data, and copies of each.
 type Part = (Range<usize>, Range<usize>);
 
 /// The parts of a call, those of the same rows adjacent, and whether they are for threads of their own:
@@ -279,7 +348,7 @@ fn parts<B: Kernels>(
     samples: usize,
     copies: Copies,
     (weights, threads): (usize, usize),
-) -> (Vec<Vec<Part>>, bool) {
+) -> (Vec<Part>, bool) {
     let (all, largest) = network.cells();
     let targets = targets.iter().map(Vec::len).max().unwrap_or(1);
     let copy = size_of::<B::FloatElem>() * (all + 4 * targets * largest).max(1);
@@ -295,10 +364,9 @@ fn parts<B: Kernels>(
     let large = samples * copies.len() * copy > B::WORKING_SET / 8;
     let count = if apart && large { count.next_multiple_of(threads) } else { count };
     let rows = samples.div_ceil(count.max(1)).max(1);
-    let of_rows = |rows: Range<usize>| {
-        blocks(copies.clone(), each).map(|copies| (rows.clone(), copies)).collect()
-    };
-    (blocks(0..samples, rows).map(of_rows).collect(), apart)
+    let of_rows =
+        |rows: Range<usize>| blocks(copies.clone(), each).map(move |copies| (rows.clone(), copies));
+    (blocks(0..samples, rows).flat_map(of_rows).collect(), apart)
 }
 
 /// The numbers of a range in blocks.
@@ -307,13 +375,19 @@ fn blocks(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>
     range.step_by(size.max(1)).map(move |start| start..end.min(start + size))
 }
 
+/// Bytes of answers that are put in their place together, at least of [`WAVE`] parts: that many rows fill
+/// the lines of the cache where R's arrays have them side by side.
+const STAGE: usize = 1 << 25;
+const WAVE: usize = 8;
+
 fn explained<B: Kernels>(
-    network: &Network<B>,
-    request: &Explanation,
+    to_r: &ToR<B>,
+    room: &Robj,
     (x, reference): (&Robj, &Robj),
     weights: usize,
     call: &Call,
-) -> Result<Robj> {
+) -> Result<()> {
+    let (network, request, first) = (to_r.network, to_r.request, to_r.place.row);
     let x = inputs(network, x, call)?;
     let samples = x.first().map_or(1, Tensor::rows);
     let references = match reference.is_null() {
@@ -325,33 +399,46 @@ fn explained<B: Kernels>(
         _ => None,
     };
     let references = (&references[..], reference.as_ref());
-    let answers = match &request.method {
+    let of_part = |(rows, copies): Part| {
+        let (first, x) = (first + rows.start, narrowed(&x, rows));
+        answers(network, request, &x, references, (first, copies), weights)
+    };
+    let (parts, apart) = match &request.method {
         // These take no rows, or one at a time.
         Method::ConnectionWeights { .. } | Method::ExactGradient { .. } => {
-            answers(network, request, &x, references, (0, 0..0), weights)?
+            (vec![(0..samples, 0..1)], false)
         }
         method => {
-            let copies = Copies::of(method, references.0);
-            let limits = (weights, call.threads);
-            let (parts, apart) = parts(network, &request.targets, samples, copies, limits);
-            let of_part = |(rows, copies): Part| {
-                let (first, x) = (rows.start, narrowed(&x, rows));
-                answers(network, request, &x, references, (first, copies), weights)
-            };
-            let counts: Vec<_> = parts.iter().map(Vec::len).collect();
-            let mut done = of_parts(parts.into_iter().flatten().collect(), apart, of_part);
-            let of_rows = |count: usize| -> Result<_> {
-                Ok(joined(done.by_ref().take(count).collect::<Result<_>>()?, sum))
-            };
-            let rows = counts.into_iter().map(of_rows).collect::<Result<_>>()?;
-            joined(rows, |rows| Tensor::concatenate(rows, 0))
+            let (copies, limits) = (Copies::of(method, references.0), (weights, call.threads));
+            parts(network, &request.targets, samples, copies, limits)
         }
     };
-    let list = answers.into_iter().zip(&request.targets).map(|(answer, targets)| match answer {
-        Some(answer) => answer_to_r(network, answer, samples, targets.len(), call),
-        None => Ok(().into()),
-    });
-    Ok(list_from(list.collect::<Result<_>>()?))
+    let targets: usize = request.targets.iter().map(Vec::len).sum();
+    let cells: usize = to_r.extents().iter().map(|extents| extents.iter().product::<usize>()).sum();
+    let rows = parts.first().map_or(1, |(rows, _)| rows.len());
+    let bytes = (rows * targets * cells * size_of::<B::FloatElem>()).max(1);
+    let wave = (STAGE / bytes).max(WAVE).next_multiple_of(call.threads.max(1));
+    let mut parts = parts.into_iter().peekable();
+    // The first row of parts with the sum over their copies.
+    let mut done: Vec<(usize, Answers<B>)> = Vec::new();
+    while parts.peek().is_some() {
+        let wave: Vec<Part> = parts.by_ref().take(wave).collect();
+        let rows: Vec<usize> = wave.iter().map(|(rows, _)| rows.start).collect();
+        for (row, answers) in rows.into_iter().zip(of_parts(wave, apart, of_part)) {
+            let answers = answers?;
+            match done.pop() {
+                Some((last, sum)) if last == row => done.push((row, join(vec![sum, answers], add))),
+                last => done.extend(last.into_iter().chain([(row, answers)])),
+            }
+        }
+        let unfinished =
+            parts.peek().and_then(|(rows, _)| done.pop_if(|(row, _)| *row == rows.start));
+        if let Some(&(row, _)) = done.first() {
+            to_r.put(room, row, done.drain(..).map(|(_, answers)| answers).collect())?;
+        }
+        done.extend(unfinished);
+    }
+    Ok(())
 }
 
 /// `f` of all parts, in their order, each on a thread of its own if they are for that.
@@ -384,54 +471,14 @@ fn predictions<B: Kernels>(
         let tape = network.forward(narrowed(x, rows))?;
         Ok(network.outputs.iter().map(|output| tape.value(output.value).clone()).collect())
     };
-    let parts = of_parts(parts.into_iter().flatten().collect(), apart, of_part);
+    let parts = of_parts(parts, apart, of_part);
     let parts = parts.collect::<Result<_>>()?;
     Ok(transposed(parts).map(|rows| Tensor::concatenate(&rows, 0)).collect())
 }
 
-fn sum<B: Kernels>(parts: &[Tensor<B>]) -> Tensor<B> {
+fn add<B: Kernels>(parts: &[Tensor<B>]) -> Tensor<B> {
     let sum = parts.iter().cloned().reduce(|a, b| a + b);
     sum.expect("there is a part")
-}
-
-/// Several answers as one, `join` making one tensor of those in the same place.
-fn joined<B: Kernels>(
-    mut parts: Vec<Answers<B>>,
-    join: fn(&[Tensor<B>]) -> Tensor<B>,
-) -> Answers<B> {
-    if parts.len() < 2 {
-        return parts.pop().unwrap_or_default();
-    }
-    let join = |tensors: Vec<Option<Tensor<B>>>| -> Option<Tensor<B>> {
-        tensors.into_iter().collect::<Option<Vec<_>>>().map(|tensors| join(&tensors))
-    };
-    let entry = |entries: Vec<Entry<B>>| {
-        let of = |f: fn(&Entry<B>) -> Option<Tensor<B>>| join(entries.iter().map(f).collect());
-        let missing = of(|entry| Some(entry.missing.clone()))?;
-        let (bias, stabilizer) = (of(|e| e.bias.clone()), of(|e| e.stabilizer.clone()));
-        Some(Entry { layer: entries[0].layer, bias, stabilizer, missing })
-    };
-    let answer = |answers: Vec<Option<Answer<B>>>| {
-        // Nothing may be asked of an output in some parts.
-        let answers: Vec<_> = answers.into_iter().flatten().collect();
-        if answers.is_empty() {
-            return None;
-        }
-        let of = |f: fn(&Answer<B>) -> Option<Tensor<B>>| join(answers.iter().map(f).collect());
-        let (goals, predictions) = (of(|a| a.goals.clone()), of(|a| a.predictions.clone()));
-        let (attributions, ledgers): (Vec<_>, Vec<_>) =
-            answers.into_iter().map(|a| (a.attributions, a.ledger)).unzip();
-        let attributions = transposed(attributions).map(join).collect();
-        let ledger = transposed(ledgers).filter_map(entry).collect();
-        Some(Answer { attributions, goals, predictions, ledger })
-    };
-    transposed(parts).map(answer).collect()
-}
-
-/// What several lists have in the same place.
-fn transposed<T>(lists: Vec<Vec<T>>) -> impl Iterator<Item = Vec<T>> {
-    let mut lists: Vec<_> = lists.into_iter().map(Vec::into_iter).collect();
-    std::iter::from_fn(move || lists.iter_mut().map(Iterator::next).collect())
 }
 
 /// The answers for some rows x of the data, the first of which is number `first`, and some copies of
@@ -447,8 +494,8 @@ fn answers<B: Kernels>(
     let tape = || network.forward(x.to_vec());
     let references = references.to_vec();
     let averaged = |points: &dyn Points<B>| {
-        let batch = points.batch(x, request.first_row + first, copies);
-        average(network, batch, &request.targets, request.ignore_last_act).map(without_goals)
+        let batch = points.batch(x, first, copies);
+        average(network, batch, &request.targets, request.ignore_last_act)
     };
     match &request.method {
         Method::Gradient { times_input } => {
@@ -487,7 +534,6 @@ fn answers<B: Kernels>(
         &Method::ExactGradient { times_input, limit } => {
             let targets = (&request.targets[..], request.ignore_last_act);
             integrate_exactly(network, (x, references), targets, times_input, limit)
-                .map(without_goals)
         }
         &Method::ExpectedGradient { n, seed, .. } => {
             averaged(&ExpectedGradient { references, n, seed })
@@ -508,24 +554,16 @@ fn walked<B: Kernels, M: method::Method<B>>(
         let cells = tensor.shape().iter().product();
         tensor.reshape(&[cells])
     };
-    let answer = |(explanation, (output, targets)): (
-        Option<method::Explanation<B>>,
-        (&Output, &Vec<usize>),
-    )| {
-        explanation.map(|e| Answer {
-            attributions: e.attributions,
-            goals: e.goals.map(flat),
-            predictions: tape.map(|tape| flat(tape.value(output.value).clone().select(1, targets))),
-            ledger: e
-                .ledger
-                .into_iter()
-                .map(|entry| Entry {
-                    layer: entry.layer,
-                    bias: entry.bias.map(flat),
-                    stabilizer: entry.stabilizer.map(flat),
-                    missing: flat(entry.missing),
-                })
-                .collect(),
+    type Explained<'a, B> = (Option<method::Explanation<B>>, (&'a Output, &'a Vec<usize>));
+    let answer = |(explanation, (output, targets)): Explained<B>| {
+        explanation.map(|e| {
+            if request.ledger {
+                let rows = tape.map_or(1, Tape::rows) * targets.len();
+                return vec![Some(ledger(network, rows, e.ledger))];
+            }
+            let predictions = tape.map(|tape| tape.value(output.value).clone().select(1, targets));
+            let values = [e.goals, predictions].map(|values| values.map(flat));
+            e.attributions.into_iter().chain(values).collect()
         })
     };
     let of_targets = |targets: Vec<Vec<usize>>| -> Result<Answers<B>> {
@@ -538,7 +576,7 @@ fn walked<B: Kernels, M: method::Method<B>>(
         _ => vec![request.targets.clone()],
     };
     let parts = of_parts(blocks, weights <= B::WORKING_SET, of_targets);
-    Ok(joined(parts.collect::<Result<_>>()?, |targets| Tensor::concatenate(targets, 0)))
+    Ok(join(parts.collect::<Result<_>>()?, |targets| Tensor::concatenate(targets, 0)))
 }
 
 /// Fewest targets of a block, for which a walk through the network pays.
@@ -565,55 +603,19 @@ fn target_blocks<B: Kernels>(
     blocks(0..most, size).map(block).collect()
 }
 
-/// The answers of a method that does not look at the data points themselves.
-fn without_goals<B: Kernels>(attributions: Attributions<B>) -> Answers<B> {
-    let answer = |attributions: Option<_>| {
-        attributions.map(|attributions| Answer {
-            attributions,
-            goals: None,
-            predictions: None,
-            ledger: Vec::new(),
-        })
-    };
-    attributions.into_iter().map(answer).collect()
-}
-
-/// An answer as R gets it: arrays in the user's layout, matrices (samples, targets).
-fn answer_to_r<B: Kernels>(
-    network: &Network<B>,
-    answer: Answer<B>,
-    samples: usize,
-    targets: usize,
-    call: &Call,
-) -> Result<Robj> {
-    let matrix = |tensor: Option<Tensor<B>>| match tensor {
-        Some(tensor) => write(tensor.into_values(), samples, None, &[targets], true),
-        None => Ok(().into()),
-    };
-    let attribution = |(tensor, row): (Option<Tensor<B>>, &Vec<usize>)| match tensor {
-        Some(tensor) => {
-            write(tensor.into_values(), samples, Some(targets), row, call.channels_first)
+/// What every layer of the model gave to its bias, to the stabilizer and to nothing: three columns a layer.
+fn ledger<B: Kernels>(network: &Network<B>, rows: usize, entries: Vec<Entry<B>>) -> Tensor<B> {
+    let zeros = Tensor::full(&[rows, 1], 0.0, &network.device);
+    let mut columns = vec![zeros; 3 * network.layers.len()];
+    for Entry { layer, bias, stabilizer, missing } in entries {
+        let columns = &mut columns[3 * (layer - 1)..];
+        for (column, kept) in columns.iter_mut().zip([bias, stabilizer, Some(missing)]) {
+            if let Some(kept) = kept {
+                *column = column.clone() + kept.reshape(&[rows, 1]);
+            }
         }
-        None => Ok(().into()),
-    };
-    let entry = |entry: Entry<B>| -> Result<Robj> {
-        Ok(list!(
-            layer = entry.layer as i32,
-            bias = matrix(entry.bias)?,
-            stabilizer = matrix(entry.stabilizer)?,
-            missing = matrix(Some(entry.missing))?
-        )
-        .into())
-    };
-    let result = answer.attributions.into_iter().zip(&network.inputs).map(attribution);
-    let ledger = answer.ledger.into_iter().map(entry);
-    Ok(list!(
-        result = list_from(result.collect::<Result<_>>()?),
-        goal = matrix(answer.goals)?,
-        pred = matrix(answer.predictions)?,
-        ledger = list_from(ledger.collect::<Result<_>>()?)
-    )
-    .into())
+    }
+    Tensor::concatenate(&columns, 1)
 }
 
 /// Predictions and explained values at the targets of every output.
@@ -632,7 +634,9 @@ fn target_values<B: Kernels>(
         };
         for (list, value) in [(&mut preds, end.output.value), (&mut values, end.value)] {
             let chosen = tape.value(value).clone().select(1, end.targets);
-            list.push(write(chosen.into_values(), tape.rows(), None, &[end.targets.len()], true)?);
+            let layout =
+                Layout { targets: None, extents: &[end.targets.len()], channels_first: true };
+            list.push(layout.write(chosen.into_values(), tape.rows())?);
         }
     }
     Ok(list!(preds = list_from(preds), values = list_from(values)).into())

@@ -87,14 +87,21 @@ fn engine_values(handle: Robj, x: Robj, targets: Robj, ignore_last_act: bool, ca
     })
 }
 
-/// Attributions, predictions, goals and ledger of a method for the data `x` and the targets.
+/// What comes of a method for the data `x` and the targets, put in its `place`.
 /// @noRd
 #[extendr]
-fn engine_explain(handle: Robj, method: Robj, x: Robj, targets: Robj, call: Robj) -> Robj {
+fn engine_explain(
+    handle: Robj,
+    method: Robj,
+    x: Robj,
+    targets: Robj,
+    place: Robj,
+    call: Robj,
+) -> Robj {
     guard(|| {
         let request = request::explanation(&method, &targets)?;
-        let data = (&x, &request::reference(&method)?);
-        engine::of(&handle)?.explain(&request, data, &request::call(&call)?)
+        let (data, place) = ((&x, &request::reference(&method)?), request::place(&place)?);
+        engine::of(&handle)?.explain(&request, data, &place, &request::call(&call)?)
     })
 }
 
@@ -103,25 +110,6 @@ fn engine_explain(handle: Robj, method: Robj, x: Robj, targets: Robj, call: Robj
 #[extendr]
 fn engine_cell_sums(x: Robj) -> Robj {
     guard(|| arrays::cell_sums(&x))
-}
-
-/// An array of zeros.
-/// @noRd
-#[extendr]
-fn engine_zeros(dims: Vec<i32>) -> Robj {
-    guard(|| arrays::zeros(&dims))
-}
-
-/// Sets rows and columns (of the last axis) of an array made by `engine_zeros()` from these numbers on,
-/// counted from 0, in place, or adds to them.
-/// @noRd
-#[extendr]
-fn engine_fill(total: Robj, part: Robj, row: i32, column: i32, add: bool) -> Robj {
-    guard(|| {
-        let (mut total, at) = (total, [row as usize, column as usize]);
-        arrays::fill(&mut total, &part, at, add)?;
-        Ok(().into())
-    })
 }
 
 /// The content of a model file, as R/convert-file.R explains.
@@ -157,8 +145,6 @@ extendr_module! {
     fn engine_values;
     fn engine_explain;
     fn engine_cell_sums;
-    fn engine_zeros;
-    fn engine_fill;
     fn engine_read;
     fn engine_json;
     fn engine_panic;

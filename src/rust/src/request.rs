@@ -32,10 +32,22 @@ pub struct Explanation {
     pub ignore_last_act: bool,
     /// For every output, counted from 0.
     pub targets: Vec<Vec<usize>>,
-    /// The number of the first data point among all, counted from 0.
-    pub first_row: usize,
     /// Whether to note what the layers keep of the sum that the method conserves.
     pub ledger: bool,
+}
+
+/// Where in R's arrays the outcome goes.
+pub struct Place {
+    /// The arrays, or `NULL` if they are to be made.
+    pub room: Robj,
+    /// All data points, and all targets of every output.
+    pub samples: usize,
+    pub nodes: Vec<usize>,
+    /// The first data point and the first target of every output, counted from 0.
+    pub row: usize,
+    pub columns: Vec<usize>,
+    /// Whether the outcome is added to what is there.
+    pub add: bool,
 }
 
 pub enum Method {
@@ -77,6 +89,13 @@ pub enum Method {
         seed: u64,
         copies: Range<usize>,
     },
+}
+
+impl Method {
+    /// Whether it walks back from the data points themselves, whose values it has.
+    pub fn walks(&self) -> bool {
+        matches!(self, Self::Gradient { .. } | Self::Lrp { .. } | Self::DeepLift { .. })
+    }
 }
 
 /// A malformed request is a defect of the R side: users' input is checked there.
@@ -248,8 +267,22 @@ pub fn explanation(method: &Robj, nodes: &Robj) -> Result<Explanation> {
         method,
         ignore_last_act: flag("ignore_last_act")?,
         targets: targets(nodes)?,
-        first_row: number("first_row")? as usize - 1,
         ledger: flag("ledger")?,
+    })
+}
+
+pub fn place(robj: &Robj) -> Result<Place> {
+    let list = list_of(robj, "place")?;
+    let number = |name: &str| parse::<usize>(&field(&list, name)?, name);
+    let numbers = |name: &str| parse::<Vec<usize>>(&field(&list, name)?, name);
+    let from_one = |number: usize| number.checked_sub(1).ok_or_else(|| defect("place 0"));
+    Ok(Place {
+        room: field(&list, "room")?,
+        samples: number("samples")?,
+        nodes: numbers("nodes")?,
+        row: from_one(number("row")?)?,
+        columns: numbers("columns")?.into_iter().map(from_one).collect::<Result<_>>()?,
+        add: parse(&field(&list, "add")?, "add")?,
     })
 }
 

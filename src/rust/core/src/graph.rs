@@ -250,6 +250,14 @@ impl<B: Kernels> Network<B> {
         Ok(signals)
     }
 
+    /// For every input, whether a path leads to it from a value.
+    pub fn reached(&self, from: Value) -> Vec<bool> {
+        // The signal is the number of paths, which may be infinite.
+        let paths = self.backward(from, 1.0, |node, paths| Ok(vec![paths; node.inputs.len()]));
+        let paths = paths.unwrap_or_default();
+        paths.into_iter().map(|paths: Option<f64>| paths.is_some()).collect()
+    }
+
     /// Numbers that memory follows from: all cells of one sample's values, and the largest value.
     pub fn cells(&self) -> (usize, usize) {
         let cells = |shape: &Shape| shape.iter().product::<usize>();

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::points::between;
-use super::{average, ends, kinks, Attributions, Batch, Factors, Points, MAX_KINKS};
+use super::{average, ends, join, kinks, Attributions, Batch, Factors, Points, MAX_KINKS};
 use crate::error::Result;
 use crate::graph::Network;
 use crate::kernels::Kernels;
@@ -63,23 +63,12 @@ pub fn integrate_exactly<B: Kernels>(
         for start in (0..pieces).step_by(limit) {
             let batch = method.batch(&x, row, start..pieces.min(start + limit));
             let part = average(network, batch, targets, ignore_last_activation)?;
-            sum = Some(sum.map_or(part.clone(), |sum| zip(sum, part, |a, b| a + b)));
+            sum = Some(match sum {
+                Some(sum) => join(vec![sum, part], |parts| parts[0].clone() + parts[1].clone()),
+                None => part,
+            });
         }
         samples.extend(sum);
     }
-    let join = |a, b| zip(a, b, |a, b| Tensor::concatenate(&[a, b], 0));
-    Ok(samples.into_iter().reduce(join).unwrap_or_default())
-}
-
-/// Joins attributions of the same outputs and inputs one by one.
-fn zip<B: Kernels>(
-    a: Attributions<B>,
-    b: Attributions<B>,
-    f: impl Fn(Tensor<B>, Tensor<B>) -> Tensor<B>,
-) -> Attributions<B> {
-    let of_input = |(a, b): (Option<Tensor<B>>, Option<Tensor<B>>)| a.zip(b).map(|(a, b)| f(a, b));
-    let of_output = |(a, b): (Option<Vec<_>>, Option<Vec<_>>)| {
-        a.zip(b).map(|(a, b)| a.into_iter().zip(b).map(of_input).collect())
-    };
-    a.into_iter().zip(b).map(of_output).collect()
+    Ok(join(samples, |rows| Tensor::concatenate(rows, 0)))
 }

@@ -41,6 +41,34 @@ pub trait Points<B: Kernels> {
 /// Attributions for every output and input; `None` where none are asked for or no path leads.
 pub type Attributions<B> = Vec<Option<Vec<Option<Tensor<B>>>>>;
 
+/// Several attributions as one, `join` making one tensor of those in the same place.
+pub fn join<B: Kernels>(
+    mut parts: Vec<Attributions<B>>,
+    join: impl Fn(&[Tensor<B>]) -> Tensor<B>,
+) -> Attributions<B> {
+    if parts.len() < 2 {
+        return parts.pop().unwrap_or_default();
+    }
+    let of_input = |tensors: Vec<Option<Tensor<B>>>| {
+        tensors.into_iter().collect::<Option<Vec<_>>>().map(|tensors| join(&tensors))
+    };
+    // Nothing may be asked of an output in some parts.
+    let of_output = |outputs: Vec<Option<Vec<_>>>| {
+        let outputs: Vec<_> = outputs.into_iter().flatten().collect();
+        (!outputs.is_empty()).then(|| transposed(outputs).map(of_input).collect())
+    };
+    transposed(parts).map(of_output).collect()
+}
+
+/// What several lists have in the same place.
+pub fn transposed<T>(lists: Vec<Vec<T>>) -> impl Iterator<Item = Vec<T>> {
+    let mut lists: Vec<_> = lists.into_iter().map(Vec::into_iter).collect();
+    std::iter::from_fn(move || match lists.is_empty() {
+        true => None,
+        false => lists.iter_mut().map(Iterator::next).collect(),
+    })
+}
+
 /// The part of the average that the given copies add, for every output and input; see [`explain`].
 ///
 /// # Errors
