@@ -12,6 +12,7 @@ mod simd;
 mod tasks;
 mod threads;
 mod winograd;
+mod winograd_small;
 
 use std::sync::OnceLock;
 
@@ -97,12 +98,18 @@ pub struct Cache<E> {
     /// For many cells and for few.
     conv: [[OnceLock<conv::Plan<E>>; 2]; 2],
     winograd: [OnceLock<winograd::Plan<E>>; 2],
+    winograd_small: [OnceLock<winograd_small::Plan<E>>; 2],
     dense: [OnceLock<dense::Plan<E>>; 2],
 }
 
 impl<E> Default for Cache<E> {
     fn default() -> Self {
-        Self { conv: Default::default(), winograd: Default::default(), dense: Default::default() }
+        Self {
+            conv: Default::default(),
+            winograd: Default::default(),
+            winograd_small: Default::default(),
+            dense: Default::default(),
+        }
     }
 }
 
@@ -178,10 +185,15 @@ where
     let mut y = Array4::<E>::zeros((rows, channels, high, wide));
     let target = y.as_slice_mut().unwrap_or_default();
     let (bias, way) = (values::<E>(bias), usize::from(transposed));
-    let extents = [outputs, inputs];
-    if groups == 1 && winograd::suits::<E>(extents, window, transposed) {
-        let make = || winograd::Plan::new(cells(&weight), extents, window, transposed);
-        let plan = cache.winograd[way].get_or_init(make);
+    let problem = winograd::Problem::new([outputs, inputs], window, transposed);
+    let fits = groups == 1 && winograd::fits::<E>(&problem, window);
+    if fits && winograd::suits(&problem) {
+        let plan = &cache.winograd[way];
+        let plan = plan.get_or_init(|| winograd::Plan::new(cells(&weight), problem));
+        plan.run(cells(&x), target, bias.as_deref(), rows);
+    } else if fits && winograd_small::suits(&problem) {
+        let plan = &cache.winograd_small[way];
+        let plan = plan.get_or_init(|| winograd_small::Plan::new(cells(&weight), problem));
         plan.run(cells(&x), target, bias.as_deref(), rows);
     } else {
         let weights = (cells(&weight), [outputs, inputs, height, width]);

@@ -31,99 +31,117 @@ const TILES: usize = 8;
 /// Values of a panel at every point.
 type Patches<E> = [[E; PANEL]; POINTS];
 
+/// A convolution with 3 × 3 kernels, or its pullback, as one of a source.
+#[derive(Debug)]
+pub(super) struct Problem {
+    pub channels: usize,
+    pub results: usize,
+    /// Height and width.
+    pub source: [usize; 2],
+    pub result: [usize; 2],
+    pub padding: [isize; 2],
+    transposed: bool,
+}
+
+impl Problem {
+    pub fn new([outputs, inputs]: [usize; 2], window: &Window, transposed: bool) -> Self {
+        let padding = [0, 1].map(|i| window.0[i].padding[0] as isize);
+        let (source, result) = (window.input(), window.output());
+        match transposed {
+            false => {
+                Self { channels: inputs, results: outputs, source, result, padding, transposed }
+            }
+            true => Self {
+                channels: outputs,
+                results: inputs,
+                source: result,
+                result: source,
+                padding: padding.map(|padding| 2 - padding),
+                transposed,
+            },
+        }
+    }
+
+    /// A weight by result, channel, row and column of the kernel, from those (outputs, inputs, 3, 3).
+    #[inline(always)]
+    pub fn weight<E: Lanes>(&self, weights: &[E], at: [usize; 4]) -> f64 {
+        let [result, channel, i, j] = at;
+        let place = match self.transposed {
+            true => (channel * self.results + result) * 9 + (2 - i) * 3 + 2 - j,
+            false => (result * self.channels + channel) * 9 + i * 3 + j,
+        };
+        weights[place].wide()
+    }
+
+    /// Tiles of so many results along an axis.
+    pub fn tiles(&self, tile: usize) -> [usize; 2] {
+        self.result.map(|n| n.div_ceil(tile))
+    }
+}
+
+/// Whether Winograd's convolution, of tiles of any size, can compute this.
+pub(super) fn fits<E: Lanes>(problem: &Problem, window: &Window) -> bool {
+    let ones = [window.strides(), window.dilations()] == [[1, 1]; 2];
+    let known = window.kernels() == [3, 3] && window.0[1].padding[0] <= 2;
+    E::WINOGRAD && ones && known && problem.channels >= CHANNELS
+}
+
+/// Whether tiles of this size pay.
+pub(super) fn suits(problem: &Problem) -> bool {
+    problem.tiles(TILE).iter().product::<usize>() >= TILES
+}
+
 /// A convolution, or its pullback, ready to be computed.
 #[derive(Debug)]
 pub struct Plan<E> {
-    channels: usize,
-    results: usize,
-    /// Height and width.
-    source: [usize; 2],
-    result: [usize; 2],
-    padding: [isize; 2],
+    of: Problem,
     /// (points, blocks of results, channels, [`GROUP`])
     weights: Vec<E>,
 }
 
-/// Whether no other way is better, with weights (outputs, inputs, kernel).
-pub fn suits<E: Lanes>([outputs, inputs]: [usize; 2], window: &Window, transposed: bool) -> bool {
-    let ones = [window.strides(), window.dilations()] == [[1, 1]; 2];
-    let (channels, result) = match transposed {
-        true => (outputs, window.input()),
-        false => (inputs, window.output()),
-    };
-    let tiles = result[0].div_ceil(TILE) * result[1].div_ceil(TILE);
-    let known = window.kernels() == [3, 3] && window.0[1].padding[0] <= 2;
-    E::WINOGRAD && ones && known && channels >= CHANNELS && tiles >= TILES
-}
-
 impl<E: Lanes> Plan<E> {
-    /// For weights (outputs, inputs, 3, 3) that are [suited](suits).
-    pub fn new(
-        weight: &[E],
-        [outputs, inputs]: [usize; 2],
-        window: &Window,
-        transposed: bool,
-    ) -> Self {
-        let before = [0, 1].map(|i| window.0[i].padding[0] as isize);
-        let mut plan = Self {
-            channels: inputs,
-            results: outputs,
-            source: window.input(),
-            result: window.output(),
-            padding: before,
-            weights: Vec::new(),
-        };
-        if transposed {
-            plan.padding = before.map(|padding| 2 - padding);
-            std::mem::swap(&mut plan.channels, &mut plan.results);
-            std::mem::swap(&mut plan.source, &mut plan.result);
-        }
-        let at = |result: usize, channel: usize, i: usize, j: usize| match transposed {
-            true => weight[(channel * inputs + result) * 9 + (2 - i) * 3 + 2 - j].wide(),
-            false => weight[(result * inputs + channel) * 9 + i * 3 + j].wide(),
-        };
-        plan.weights = plan.transform(&at);
+    /// For weights (outputs, inputs, 3, 3) of a problem that is [suited](suits).
+    pub fn new(weights: &[E], of: Problem) -> Self {
+        let mut plan = Self { of, weights: Vec::new() };
+        plan.weights = plan.transform(weights);
         plan
     }
 
     /// The kernels at all points.
-    fn transform(&self, at: &(impl Fn(usize, usize, usize, usize) -> f64 + Sync)) -> Vec<E> {
-        let block = self.channels * GROUP;
-        let blocks = self.results.div_ceil(GROUP);
-        let mut weights = vec![E::default(); POINTS * blocks * block];
+    fn transform(&self, weights: &[E]) -> Vec<E> {
+        let of = &self.of;
+        let block = of.channels * GROUP;
+        let blocks = of.results.div_ceil(GROUP);
+        let mut at_points = vec![E::default(); POINTS * blocks * block];
         let mut tasks: Vec<Vec<&mut [E]>> = (0..blocks).map(|_| Vec::new()).collect();
-        for (i, part) in weights.chunks_mut(block).enumerate() {
+        for (i, part) in at_points.chunks_mut(block).enumerate() {
             tasks[i % blocks].push(part);
         }
-        let threads = threads_for(self.results * self.channels * POINTS * 4);
+        let threads = threads_for(of.results * of.channels * POINTS * 4);
         spread(tasks.into_iter().enumerate().collect(), threads, |tasks| {
             for (b, points) in tasks {
-                let results = b * GROUP..self.results.min((b + 1) * GROUP);
-                Arch::new().dispatch(Kernels { at, channels: self.channels, results, points });
+                let results = b * GROUP..of.results.min((b + 1) * GROUP);
+                Arch::new().dispatch(Kernels { of, weights, results, points });
             }
         });
-        weights
-    }
-
-    /// Results of a tile along each axis.
-    fn tiles(&self) -> [usize; 2] {
-        self.result.map(|n| n.div_ceil(TILE))
+        at_points
     }
 
     /// The result for x (images, channels, cells of a plane), written into y.
     pub fn run(&self, x: &[E], y: &mut [E], bias: Option<&[E]>, images: usize) {
-        let [height, width] = self.result;
-        let [rows, columns] = self.tiles();
+        let of = &self.of;
+        let [height, width] = of.result;
+        let [rows, columns] = of.tiles(TILE);
         let division = Division {
             images,
-            channels: self.results,
+            channels: of.results,
             plane: height * width,
             unit: TILE * width,
             lanes: rows * columns,
             block: GROUP,
         };
-        let image = self.channels * self.source[0] * self.source[1];
-        let threads = threads_for(images * rows * columns * POINTS * self.channels * self.results);
+        let image = of.channels * of.source[0] * of.source[1];
+        let threads = threads_for(images * rows * columns * POINTS * of.channels * of.results);
         spread(division.tasks(y, threads), threads, |tasks| {
             for task in tasks {
                 let x = &x[task.images.start * image..task.images.end * image];
@@ -135,8 +153,8 @@ impl<E: Lanes> Plan<E> {
     /// The row `i` of the patches of a run, which starts at a channel's plane; empty beyond the plane.
     #[inline(always)]
     fn row<'a>(&self, plane: &'a [E], run: &Run, i: usize) -> &'a [E] {
-        let [height, width] = self.source;
-        let row = (TILE * run.row + i) as isize - self.padding[0];
+        let [height, width] = self.of.source;
+        let row = (TILE * run.row + i) as isize - self.of.padding[0];
         match (0..height as isize).contains(&row) {
             true => &plane[row as usize * width..][..width],
             false => &[],
@@ -147,10 +165,10 @@ impl<E: Lanes> Plan<E> {
     #[inline(always)]
     fn gather(&self, x: &[E], channel: usize, runs: &[Run], patches: &mut Patches<E>) {
         let plane = |run: &Run| {
-            let plane = self.source[0] * self.source[1];
-            &x[(run.image * self.channels + channel) * plane..][..plane]
+            let plane = self.of.source[0] * self.of.source[1];
+            &x[(run.image * self.of.channels + channel) * plane..][..plane]
         };
-        let before = self.padding[1] as usize;
+        let before = self.of.padding[1] as usize;
         // Four of the columns start at every fourth cell of a row.
         for run in runs {
             let plane = plane(run);
@@ -205,26 +223,25 @@ impl<E: Lanes> Plan<E> {
 }
 
 /// The kernels of a block of results, taken to the points.
-struct Kernels<'a, 'b, E, F> {
-    /// The weight at (result, channel, row, column).
-    at: &'a F,
-    channels: usize,
+struct Kernels<'a, 'b, E> {
+    of: &'a Problem,
+    weights: &'a [E],
     results: Range<usize>,
     /// (channels, [`GROUP`]) for every point.
     points: Vec<&'b mut [E]>,
 }
 
-impl<E: Lanes, F: Fn(usize, usize, usize, usize) -> f64> WithSimd for Kernels<'_, '_, E, F> {
+impl<E: Lanes> WithSimd for Kernels<'_, '_, E> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, _: S) {
         let mut kernel = [[[0.0; GROUP]; 3]; 3];
-        for channel in 0..self.channels {
+        for channel in 0..self.of.channels {
             for (n, result) in self.results.clone().enumerate() {
                 for i in 0..3 {
                     for j in 0..3 {
-                        kernel[i][j][n] = (self.at)(result, channel, i, j);
+                        kernel[i][j][n] = self.of.weight(self.weights, [result, channel, i, j]);
                     }
                 }
             }
@@ -263,7 +280,12 @@ fn kernel_at([a, b, c]: [&[f64; GROUP]; 3]) -> [[f64; GROUP]; PATCH] {
 
 /// a b + c for a vector each.
 #[inline(always)]
-fn fma<S: Simd, E: Lanes>(simd: S, a: f64, b: E::Vector<S>, c: E::Vector<S>) -> E::Vector<S> {
+pub(super) fn fma<S: Simd, E: Lanes>(
+    simd: S,
+    a: f64,
+    b: E::Vector<S>,
+    c: E::Vector<S>,
+) -> E::Vector<S> {
     E::mul_add(simd, E::splat(simd, E::number(a)), b, c)
 }
 
@@ -309,7 +331,7 @@ impl<E: Lanes> Share<'_, '_, E> {
     /// Sets tiles of a result's channel into its plane.
     #[inline(always)]
     fn store(&mut self, tiles: &[[E; PANEL]; TILE * TILE], channel: usize, runs: &[Run]) {
-        let width = self.plan.result[1];
+        let width = self.plan.of.result[1];
         let first = self.task.units.start * TILE * width;
         for run in runs {
             let plane = run.image * self.task.channels.len() + channel;
@@ -336,16 +358,16 @@ impl<E: Lanes> WithSimd for Share<'_, '_, E> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let plan = self.plan;
-        let width = plan.tiles()[1];
+        let (plan, of) = (self.plan, &self.plan.of);
+        let width = of.tiles(TILE)[1];
         let taken = self.task.units.start * width..self.task.units.end * width;
         let images = self.task.images.len();
         let tiles = images * taken.len();
         let own = self.task.channels.clone();
-        let (terms, sums) = (plan.channels * PANEL, own.len().next_multiple_of(GROUP) * PANEL);
+        let (terms, sums) = (of.channels * PANEL, own.len().next_multiple_of(GROUP) * PANEL);
         let at_once = BUFFER / (POINTS * (terms + sums));
         let at_once = at_once.max(2).min(tiles.div_ceil(PANEL)).max(1);
-        let starts = &panel_starts(plan.channels)[..];
+        let starts = &panel_starts(of.channels)[..];
         let mut patches = Buffer::of(POINTS * at_once * terms);
         let mut products = Buffer::of(POINTS * at_once * sums);
         let mut places: Vec<Vec<Run>> = (0..at_once).map(|_| Vec::new()).collect();
@@ -353,14 +375,14 @@ impl<E: Lanes> WithSimd for Share<'_, '_, E> {
         let mut tile = [[E::default(); PANEL]; TILE * TILE];
         let vectors = E::vectors::<S>(&patch[0]).len();
         let zero = E::splat(simd, E::default());
-        let block = plan.channels * GROUP;
-        let blocks = plan.results.div_ceil(GROUP);
+        let block = of.channels * GROUP;
+        let blocks = of.results.div_ceil(GROUP);
         for first in (0..tiles).step_by(at_once * PANEL) {
             let panels = (tiles - first).div_ceil(PANEL).min(at_once);
             for (p, places) in places.iter_mut().enumerate().take(panels) {
                 let first = first + p * PANEL;
                 runs(places, first..tiles.min(first + PANEL), &taken, width);
-                for channel in 0..plan.channels {
+                for channel in 0..of.channels {
                     plan.gather(self.x, channel, places, &mut patch);
                     for v in 0..vectors {
                         for j in 0..PATCH {

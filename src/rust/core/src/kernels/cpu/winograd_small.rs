@@ -1,0 +1,297 @@
+//! Convolution with 3 × 3 kernels over small planes by Winograd's F(2 × 2, 3 × 3), and its pullback.
+//!
+//! Tiles of 2 × 2 results come from patches of 4 × 4 cells, taken to 16 points: less than half of the
+//! multiplications. Few tiles would leave panels empty, and kernels at 36 points would take longer to read
+//! than they spare. So results lie side by side in panels, and a few tiles are multiplied with them at once.
+
+use std::ops::Range;
+
+use pulp::{Arch, Simd, WithSimd};
+
+use super::simd::{panel_starts, product, Buffer, Lanes, Lines, Target, GROUP, PANEL};
+use super::tasks::{Division, Task};
+use super::winograd::{fma, Problem};
+use super::{spread, threads_for};
+
+/// Results and cells along an axis of a tile.
+const TILE: usize = 2;
+const PATCH: usize = 4;
+const POINTS: usize = PATCH * PATCH;
+
+/// Cells of patches that are dealt with at a time: they are read for every panel of results.
+const BUFFER: usize = 1 << 21;
+
+/// Tiles of a plane from which on it pays: the kernels take twice the memory, which is to be read for all
+/// tiles. The number of images does not count: what comes out must not depend on it.
+const TILES: usize = 8;
+
+/// Whether tiles of this size pay, and patches take the whole source.
+pub(super) fn suits(problem: &Problem) -> bool {
+    let tiles = problem.tiles(TILE);
+    let whole = |i: usize| {
+        let (padding, patches) = (problem.padding[i], TILE * tiles[i] + PATCH - TILE);
+        padding >= 0 && problem.source[i] + padding as usize <= patches
+    };
+    problem.results >= PANEL && tiles.iter().product::<usize>() >= TILES && whole(0) && whole(1)
+}
+
+/// A convolution, or its pullback, ready to be computed.
+#[derive(Debug)]
+pub struct Plan<E> {
+    of: Problem,
+    /// (panels of results, points, channels, [`PANEL`])
+    weights: Vec<E>,
+}
+
+impl<E: Lanes> Plan<E> {
+    /// For weights (outputs, inputs, 3, 3) of a problem that is [suited](suits).
+    pub fn new(weights: &[E], of: Problem) -> Self {
+        let panel = POINTS * of.channels * PANEL;
+        let mut panels = vec![E::default(); of.results.div_ceil(PANEL) * panel];
+        let threads = threads_for(of.results * of.channels * POINTS);
+        spread(panels.chunks_mut(panel).enumerate().collect(), threads, |tasks| {
+            for (p, panel) in tasks {
+                let results = p * PANEL..of.results.min((p + 1) * PANEL);
+                for (n, result) in results.enumerate() {
+                    for channel in 0..of.channels {
+                        let at = kernel_at(|i, j| of.weight(weights, [result, channel, i, j]));
+                        for (point, value) in at.into_iter().flatten().enumerate() {
+                            panel[(point * of.channels + channel) * PANEL + n] = E::number(value);
+                        }
+                    }
+                }
+            }
+        });
+        Self { of, weights: panels }
+    }
+
+    /// The result for x (images, channels, cells of a plane), written into y.
+    pub fn run(&self, x: &[E], y: &mut [E], bias: Option<&[E]>, images: usize) {
+        let of = &self.of;
+        let plane: usize = of.result.iter().product();
+        let (channels, block) = (of.results, PANEL);
+        let division = Division { images, channels, plane, unit: plane, lanes: 0, block };
+        let tiles: usize = of.tiles(TILE).iter().product();
+        let threads = threads_for(images * tiles * POINTS * of.channels * of.results);
+        let image = of.channels * of.source[0] * of.source[1];
+        spread(division.tasks(y, threads), threads, |tasks| {
+            for task in tasks {
+                let x = &x[task.images.start * image..task.images.end * image];
+                Arch::new().dispatch(Share { plan: self, x, task, bias });
+            }
+        });
+    }
+}
+
+/// A kernel at the points 0, 1, -1 and infinity of both axes.
+fn kernel_at(weight: impl Fn(usize, usize) -> f64) -> [[f64; PATCH]; PATCH] {
+    let line = |[a, b, c]: [f64; 3]| [a, (a + b + c) / 2.0, (a - b + c) / 2.0, c];
+    let columns = [0, 1, 2].map(|j| line([0, 1, 2].map(|i| weight(i, j))));
+    [0, 1, 2, 3].map(|i| line([0, 1, 2].map(|j| columns[j][i])))
+}
+
+/// Four cells of a patch at the same points.
+#[inline(always)]
+fn patch_at<S: Simd, E: Lanes>(simd: S, d: [E::Vector<S>; PATCH]) -> [E::Vector<S>; PATCH] {
+    [
+        fma::<S, E>(simd, -1.0, d[2], d[0]),
+        fma::<S, E>(simd, 1.0, d[1], d[2]),
+        fma::<S, E>(simd, -1.0, d[1], d[2]),
+        fma::<S, E>(simd, -1.0, d[3], d[1]),
+    ]
+}
+
+/// Two results from the sums at the points.
+#[inline(always)]
+fn results_of<S: Simd, E: Lanes>(simd: S, m: [E::Vector<S>; PATCH]) -> [E::Vector<S>; TILE] {
+    let (sum, difference) =
+        (fma::<S, E>(simd, 1.0, m[1], m[2]), fma::<S, E>(simd, -1.0, m[2], m[1]));
+    [fma::<S, E>(simd, 1.0, m[0], sum), fma::<S, E>(simd, -1.0, m[3], difference)]
+}
+
+/// The convolution for one task.
+struct Share<'a, 'b, E> {
+    plan: &'a Plan<E>,
+    /// The images of the task.
+    x: &'a [E],
+    task: Task<'b, E>,
+    bias: Option<&'a [E]>,
+}
+
+/// Panels (cells of a padded plane, [`PANEL`] channels) and (points, tiles of a group, [`PANEL`]).
+struct Scratch<E: Lanes> {
+    plane: Buffer<E>,
+    points: Buffer<E>,
+}
+
+impl<E: Lanes> Share<'_, '_, E> {
+    /// Lays some channels of an image side by side, with the padding, where zeros are already.
+    #[inline(always)]
+    fn gather(&self, image: usize, first: usize, plane: &mut [E]) {
+        let of = &self.plan.of;
+        let ([height, width], [top, left]) = (of.source, of.padding.map(|n| n as usize));
+        let padded = TILE * of.tiles(TILE)[1] + 2;
+        let cells = height * width;
+        let count = PANEL.min(of.channels - first);
+        let source = &self.x[(image * of.channels + first) * cells..][..count * cells];
+        for row in 0..height {
+            for column in 0..width {
+                let line = &mut plane[((row + top) * padded + column + left) * PANEL..][..PANEL];
+                let source = source[row * width + column..].iter().step_by(cells);
+                for (y, x) in line.iter_mut().zip(source) {
+                    *y = *x;
+                }
+            }
+        }
+    }
+
+    /// Takes the patches of some tiles to the points.
+    #[inline(always)]
+    fn transform<S: Simd>(&self, simd: S, tiles: Range<usize>, scratch: &mut Scratch<E>) {
+        let width = self.plan.of.tiles(TILE)[1];
+        let padded = TILE * width + 2;
+        let vectors = E::vectors::<S>(&scratch.plane[..PANEL]).len();
+        let zero = E::splat(simd, E::default());
+        for (t, tile) in tiles.enumerate() {
+            let corner = TILE * (tile / width * padded + tile % width);
+            for v in 0..vectors {
+                let mut columns = [[zero; PATCH]; PATCH];
+                for j in 0..PATCH {
+                    let mut column = [zero; PATCH];
+                    for i in 0..PATCH {
+                        let cell = (corner + i * padded + j) * PANEL;
+                        column[i] = E::vectors::<S>(&scratch.plane[cell..cell + PANEL])[v];
+                    }
+                    columns[j] = patch_at::<S, E>(simd, column);
+                }
+                for i in 0..PATCH {
+                    let mut row = [zero; PATCH];
+                    for j in 0..PATCH {
+                        row[j] = columns[j][i];
+                    }
+                    let row = patch_at::<S, E>(simd, row);
+                    for j in 0..PATCH {
+                        let line = ((i * PATCH + j) * GROUP + t) * PANEL;
+                        E::vectors_mut::<S>(&mut scratch.points[line..line + PANEL])[v] = row[j];
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<E: Lanes> Share<'_, '_, E> {
+    /// Adds the bias and sets a tile of some results from channel `block` of the task on into their planes.
+    #[inline(always)]
+    fn store(&mut self, tile: &[E], [image, block, used]: [usize; 3], [row, column]: [usize; 2]) {
+        let [height, width] = self.plan.of.result;
+        let own = &self.task.channels;
+        let first = image * own.len() + block;
+        for (n, plane) in self.task.planes[first..first + used].iter_mut().enumerate() {
+            let bias = self.bias.map_or(E::default(), |bias| bias[own.start + block + n]);
+            for i in 0..TILE.min(height - TILE * row) {
+                for j in 0..TILE.min(width - TILE * column) {
+                    let cell = (TILE * row + i) * width + TILE * column + j;
+                    plane[cell] = tile[(i * TILE + j) * PANEL + n] + bias;
+                }
+            }
+        }
+    }
+}
+
+impl<E: Lanes> WithSimd for Share<'_, '_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let (plan, of) = (self.plan, &self.plan.of);
+        let [rows, columns] = of.tiles(TILE);
+        let (tiles, images, own) =
+            (rows * columns, self.task.images.len(), self.task.channels.len());
+        // Tiles in even groups, and the cells of a group's and of all groups' patches at a point.
+        let groups = tiles.div_ceil(GROUP);
+        let group = |g: usize| tiles * g / groups..tiles * (g + 1) / groups;
+        let (length, panel) = (of.channels * GROUP, of.channels * PANEL);
+        let at_once = (BUFFER / (POINTS * groups * length)).clamp(1, images.max(1));
+        let starts = &panel_starts(of.channels)[..];
+        let mut patches = Buffer::of(POINTS * at_once * groups * length);
+        let mut sums = Buffer::of(POINTS * at_once * groups * GROUP * PANEL);
+        let mut tile = Buffer::of(PANEL * TILE * TILE);
+        let cells = (TILE * rows + 2) * (TILE * columns + 2);
+        let mut scratch = Scratch {
+            plane: Buffer::of(cells * PANEL),
+            points: Buffer::of(POINTS * GROUP * PANEL),
+        };
+        scratch.plane.fill(E::default());
+        let vectors = E::vectors::<S>(&tile[..PANEL]).len();
+        let zero = E::splat(simd, E::default());
+        for first in (0..images).step_by(at_once) {
+            let count = at_once.min(images - first);
+            for image in 0..count {
+                for channel in (0..of.channels).step_by(PANEL) {
+                    self.gather(first + image, channel, &mut scratch.plane);
+                    for g in 0..groups {
+                        self.transform(simd, group(g), &mut scratch);
+                        let used = PANEL.min(of.channels - channel);
+                        for (point, lines) in scratch.points.chunks(GROUP * PANEL).enumerate() {
+                            let start = ((point * at_once + image) * groups + g) * length;
+                            let target = &mut patches[start + channel * GROUP..][..used * GROUP];
+                            for (n, cells) in
+                                target.as_chunks_mut::<GROUP>().0.iter_mut().enumerate()
+                            {
+                                for t in 0..GROUP {
+                                    cells[t] = lines[t * PANEL + n];
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            for block in (0..own).step_by(PANEL) {
+                let used = PANEL.min(own - block);
+                let weights = (self.task.channels.start + block) * of.channels * POINTS;
+                for point in 0..POINTS {
+                    let cells = &plan.weights[weights + point * panel..][..panel];
+                    let lines = Lines { cells, starts, used };
+                    for g in 0..count * groups {
+                        let start = point * at_once * groups + g;
+                        let patches = &patches[start * length..][..length];
+                        let target = &mut sums[start * GROUP * PANEL..][..GROUP * PANEL];
+                        let target = Target::Panel(target);
+                        let size = group(g % groups).len();
+                        product::<S, E, GROUP>(simd, lines, (patches, size), target);
+                    }
+                }
+                for g in 0..count * groups {
+                    let image = first + g / groups;
+                    for (t, place) in group(g % groups).enumerate() {
+                        for v in 0..vectors {
+                            let mut halves = [[zero; TILE]; PATCH];
+                            for j in 0..PATCH {
+                                let mut column = [zero; PATCH];
+                                for i in 0..PATCH {
+                                    let start = (i * PATCH + j) * at_once * groups + g;
+                                    let line = (start * GROUP + t) * PANEL;
+                                    column[i] = E::vectors::<S>(&sums[line..line + PANEL])[v];
+                                }
+                                halves[j] = results_of::<S, E>(simd, column);
+                            }
+                            for i in 0..TILE {
+                                let mut row = [zero; PATCH];
+                                for j in 0..PATCH {
+                                    row[j] = halves[j][i];
+                                }
+                                let row = results_of::<S, E>(simd, row);
+                                for j in 0..TILE {
+                                    let line = (i * TILE + j) * PANEL;
+                                    E::vectors_mut::<S>(&mut tile[line..line + PANEL])[v] = row[j];
+                                }
+                            }
+                        }
+                        self.store(&tile, [image, block, used], [place / columns, place % columns]);
+                    }
+                }
+            }
+        }
+    }
+}
