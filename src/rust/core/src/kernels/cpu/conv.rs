@@ -1,8 +1,9 @@
 //! Convolution and its pullback as products of matrices. What neighbouring windows take of a row for one
 //! cell of the kernel lies side by side in a padded copy of some rows, or of every second cell of them:
-//! products read it there. Only for small planes, where rows would be mostly padding, is it laid side by
-//! side for every cell of the kernel, a few panels at a time; then many results lie side by side in place
-//! of cells, of which a few are multiplied at once. Any way it stays in the cache.
+//! products read it there. Where rows are short or cells are left out, results lie side by side in place of
+//! cells, of which a few are multiplied at once, read where they lie as well. Only small planes with few
+//! results are laid side by side for every cell of the kernel, a few panels at a time. Any way it stays in
+//! the cache.
 //!
 //! The pullback is a convolution as well. With a stride of s cells x falls into s interleaved phases,
 //! each of which is a convolution of the signal with its own cells of the kernel.
@@ -11,7 +12,10 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::simd::{panel_starts, product, Buffer, Lanes, Lines, Target, GROUP, PANEL, ROWS};
+use super::simd::{
+    panel_starts, product, product_of_slices, Buffer, Lanes, Lines, Slices, Target, GROUP, PANEL,
+    ROWS,
+};
 use super::tasks::{pack, runs, Division, Run, Task};
 use super::{spread, threads_for};
 use crate::kernels::{Axis, Window};
@@ -22,13 +26,8 @@ const BUFFER: usize = 3 << 16;
 /// Terms of a sum from which on it does not matter that results side by side go to planes of their own.
 const TERMS: usize = 128;
 
-/// Cells of all images that do not fill panels well.
-const FEW: usize = 128;
-
-/// Whether so many images have few cells of the result: the plan for these is another one.
-pub fn few(images: usize, [height, width]: [usize; 2]) -> bool {
-    images * height * width < FEW
-}
+/// The same where strips do as well, but of cells that lie apart.
+const MANY_TERMS: usize = 1024;
 
 /// One axis of a correlation: which cells of the source are summed up, and where the sums go.
 #[derive(Debug, Clone)]
@@ -120,17 +119,21 @@ enum Layout {
     Strips(Strips),
     /// Cells of the source, laid out for every cell of the kernel.
     Cells,
-    /// The weights of results. A few cells of the source, laid out, are multiplied with them at once.
-    Results,
+    /// The weights of results. A few cells of the source, read from a strip, are multiplied with them at
+    /// once.
+    Results(Strips),
 }
 
 impl Layout {
-    fn new(sides: &[Side; 2], channels: usize, results: usize, few: bool) -> Self {
+    fn new(sides: &[Side; 2], channels: usize, results: usize) -> Self {
         let terms = channels * sides[0].taps.len() * sides[1].taps.len();
-        match Strips::new(sides, channels) {
-            Some(strips) => Self::Strips(strips),
-            None if few && results >= PANEL && terms >= TERMS => Self::Results,
-            None => Self::Cells,
+        let whole = Strips::new(sides);
+        let apart = sides.iter().any(|side| side.step > 1);
+        let results = |least: usize| results >= PANEL && terms >= least;
+        match whole.panels(sides, channels) {
+            Some(strips) if !(apart && results(MANY_TERMS)) => Self::Strips(strips),
+            _ if results(TERMS) => Self::Results(whole),
+            _ => Self::Cells,
         }
     }
 
@@ -138,7 +141,7 @@ impl Layout {
     fn block(&self) -> usize {
         match self {
             Self::Strips(_) | Self::Cells => GROUP,
-            Self::Results => PANEL,
+            Self::Results(_) => PANEL,
         }
     }
 }
@@ -146,67 +149,87 @@ impl Layout {
 /// A padded source whose rows lie one behind the other. Neighbouring sums take neighbouring cells; those
 /// between the last sum of a row and the first of the next are computed for nothing. Where sums start
 /// some cells apart, there is one such plane for each of the phases that rows and columns fall into.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Strips {
     /// Rows and columns of padding before the source.
     before: [usize; 2],
-    /// Phases of rows and columns.
-    phases: [usize; 2],
+    /// Phases of rows and columns, and those that the kernel takes.
+    steps: [usize; 2],
+    phases: Vec<[usize; 2]>,
     /// Columns of a phase with the padding.
     width: usize,
-    /// The phase of each cell of the kernel and where it lies there for the first sum; the last of these
-    /// places.
+    /// The phase of each cell of the kernel, by number, and where it lies there for the first sum; the last of
+    /// these places.
     taps: Vec<(usize, usize)>,
     reach: usize,
-    /// Panels of sums at a time.
-    panels: usize,
+    /// Sums at a time.
+    lanes: usize,
 }
 
 impl Strips {
-    /// For a kernel over `channels` of a source; `None` where it is better unfolded.
-    fn new(sides: &[Side; 2], channels: usize) -> Option<Self> {
+    /// Strips of the whole source.
+    fn new(sides: &[Side; 2]) -> Self {
         let places = |side: &Side| side.taps.iter().map(|tap| tap.1).collect::<Vec<_>>();
         let [rows, columns] = [0, 1].map(|i| places(&sides[i]));
-        let phases = [0, 1].map(|i| sides[i].step);
-        // More cells would be laid out than are unfolded.
-        if phases[0].saturating_mul(phases[1]) > rows.len() * columns.len() {
-            return None;
-        }
+        let steps = [0, 1].map(|i| sides[i].step);
         let first = |places: &[isize]| places.iter().min().map_or(0, |p| (-p).max(0)) as usize;
         let before = [first(&rows), first(&columns)];
         let last = columns.iter().max().map_or(0, |&c| (c + before[1] as isize) as usize);
-        let padded = (before[1] + sides[1].source).max((sides[1].sums - 1) * phases[1] + last + 1);
-        let width = padded.div_ceil(phases[1]);
-        let tap = |row: isize, column: isize| {
-            let [row, column] = [row + before[0] as isize, column + before[1] as isize];
-            let (row, column) = (row as usize, column as usize);
-            let phase = row % phases[0] * phases[1] + column % phases[1];
-            (phase, row / phases[0] * width + column / phases[1])
-        };
-        let taps: Vec<_> =
-            rows.iter().flat_map(|&r| columns.iter().map(move |&c| tap(r, c))).collect();
+        let padded = (before[1] + sides[1].source).max((sides[1].sums - 1) * steps[1] + last + 1);
+        let width = padded.div_ceil(steps[1]);
+        let mut phases: Vec<[usize; 2]> = Vec::new();
+        let mut taps = Vec::new();
+        for &row in &rows {
+            for &column in &columns {
+                let [row, column] = [row + before[0] as isize, column + before[1] as isize];
+                let (row, column) = (row as usize, column as usize);
+                let phase = [row % steps[0], column % steps[1]];
+                let known = phases.iter().position(|other| *other == phase);
+                let number = known.unwrap_or(phases.len());
+                if known.is_none() {
+                    phases.push(phase);
+                }
+                taps.push((number, row / steps[0] * width + column / steps[1]));
+            }
+        }
         let reach = taps.iter().map(|tap| tap.1).max().unwrap_or_default();
-        let planes = channels * phases[0] * phases[1];
-        let lanes = ((sides[0].sums - 1) * width + sides[1].sums).next_multiple_of(PANEL);
-        let most = (BUFFER / planes).saturating_sub(reach) / PANEL;
-        let panels = most.clamp(1, lanes / PANEL);
-        let wasteful = lanes * 20 > sides[0].sums * sides[1].sums * 23;
-        let copied = (panels * PANEL + reach) * phases[0] * phases[1];
-        let long = copied > panels * PANEL * taps.len();
-        (!wasteful && !long).then_some(Self { before, phases, width, taps, reach, panels })
+        let lanes = (sides[0].sums - 1) * width + sides[1].sums;
+        Self { before, steps, phases, width, taps, reach, lanes }
     }
 
-    /// Cells of a channel that are laid out at a time.
+    /// The same by some panels of sums for a kernel over `channels` of the source; `None` where that is
+    /// better unfolded.
+    fn panels(&self, sides: &[Side; 2], channels: usize) -> Option<Self> {
+        let lanes = self.lanes.next_multiple_of(PANEL);
+        let most = (BUFFER / (channels * self.phases.len())).saturating_sub(self.reach) / PANEL;
+        let at_once = most.clamp(1, lanes / PANEL) * PANEL;
+        let wasteful = lanes * 20 > sides[0].sums * sides[1].sums * 23;
+        let long = (at_once + self.reach) * self.phases.len() > at_once * self.taps.len();
+        (!wasteful && !long).then(|| Self { lanes: at_once, ..self.clone() })
+    }
+
+    /// Cells of a channel's phase that are laid out at a time, and of a channel.
     fn length(&self) -> usize {
-        self.panels * PANEL + self.reach
+        self.lanes + self.reach
+    }
+
+    fn distance(&self) -> usize {
+        self.phases.len() * self.length()
+    }
+
+    /// Where the cells of each term lie for the first sum.
+    fn starts(&self, channels: usize) -> impl Iterator<Item = u32> + '_ {
+        let start = |channel: usize, &(phase, place): &(usize, usize)| {
+            (channel * self.distance() + phase * self.length() + place) as u32
+        };
+        (0..channels).flat_map(move |channel| self.taps.iter().map(move |tap| start(channel, tap)))
     }
 
     /// What a part of the phases takes from a plane of the source.
     fn spans(&self, [rows, columns]: &[Side; 2], part: Range<usize>, spans: &mut Vec<Span>) {
         spans.clear();
-        let [row_step, step] = self.phases;
-        for phase in 0..row_step * step {
-            let (row_phase, column_phase) = (phase / step, phase % step);
+        let [row_step, step] = self.steps;
+        for (phase, &[row_phase, column_phase]) in self.phases.iter().enumerate() {
             let mut at = part.start;
             while at < part.end {
                 let (row, column) = (at / self.width, at % self.width);
@@ -263,18 +286,18 @@ pub struct Plan<E> {
 pub type Weights<'a, E> = (&'a [E], [usize; 4]);
 
 impl<E: Lanes> Plan<E> {
-    /// The convolution, for [few] cells or more.
-    pub fn forward(weights: Weights<'_, E>, window: &Window, groups: usize, few: bool) -> Self {
+    /// The convolution.
+    pub fn forward(weights: Weights<'_, E>, window: &Window, groups: usize) -> Self {
         let [outputs, channels, ..] = weights.1;
         let sides = [0, 1].map(|i| Side::forward(&window.0[i]));
         let correlation =
-            Correlation::new(weights, sides, groups, [channels, outputs / groups], [false, few]);
+            Correlation::new(weights, sides, groups, [channels, outputs / groups], false);
         let planes = [window.input(), window.output()];
         Self::new(vec![correlation], groups, planes)
     }
 
     /// Its adjoint.
-    pub fn pullback(weights: Weights<'_, E>, window: &Window, groups: usize, few: bool) -> Self {
+    pub fn pullback(weights: Weights<'_, E>, window: &Window, groups: usize) -> Self {
         let [outputs, channels, ..] = weights.1;
         let mut correlations = Vec::new();
         for rows in Side::pullback(&window.0[0]) {
@@ -283,8 +306,7 @@ impl<E: Lanes> Plan<E> {
                 if !rows.taps.is_empty() && !columns.taps.is_empty() {
                     let sides = [rows.clone(), columns];
                     let extents = [outputs / groups, channels];
-                    let ways = [true, few];
-                    correlations.push(Correlation::new(weights, sides, groups, extents, ways));
+                    correlations.push(Correlation::new(weights, sides, groups, extents, true));
                 }
             }
         }
@@ -299,8 +321,10 @@ impl<E: Lanes> Plan<E> {
         let planes = [source, result].map(|[height, width]| height * width);
         let [height, width] = result;
         let strides = correlations.first().map_or([1, 1], |c| [0, 1].map(|i| c.sides[i].stride));
+        let rows =
+            |c: &Correlation<E>| matches!(c.layout, Layout::Results(_)) && c.sides[0].sums > 1;
         let (by_rows, unit) = match strides {
-            [1, 1] => (false, 1),
+            [1, 1] if !correlations.iter().any(rows) => (false, 1),
             [_, columns] if height == 1 => (false, columns),
             [rows, _] => (true, rows * width),
         };
@@ -343,7 +367,7 @@ impl<E: Lanes> Correlation<E> {
         mut sides: [Side; 2],
         groups: usize,
         [channels, results]: [usize; 2],
-        [transposed, few]: [bool; 2],
+        transposed: bool,
     ) -> Self {
         let taps: Vec<usize> = sides[0]
             .taps
@@ -356,7 +380,7 @@ impl<E: Lanes> Correlation<E> {
             (sides[1].source, sides[1].sums) = (cells, cells);
             (sides[0].source, sides[0].sums) = (1, 1);
         }
-        let layout = Layout::new(&sides, channels, results, few);
+        let layout = Layout::new(&sides, channels, results);
         let (mut weights, terms) = (Vec::new(), channels * taps.len());
         for group in 0..groups {
             let weight = |term: usize, result: usize| {
@@ -368,7 +392,7 @@ impl<E: Lanes> Correlation<E> {
                 weight[(output * per_group + input) * height * width + tap]
             };
             match layout {
-                Layout::Results => pack::<E, PANEL>(&mut weights, terms, results, weight),
+                Layout::Results(_) => pack::<E, PANEL>(&mut weights, terms, results, weight),
                 _ => pack::<E, GROUP>(&mut weights, terms, results, weight),
             }
         }
@@ -404,8 +428,8 @@ impl<E: Lanes> Correlation<E> {
     }
 
     /// What each tap takes from a plane of the source for the sums of a run, to lie in the panel that
-    /// starts at `panel` and has so many lanes. `image` is the distance of images.
-    fn spans(&self, run: &Run, [panel, lanes]: [usize; 2], image: usize, spans: &mut Vec<Span>) {
+    /// starts at `panel`. `image` is the distance of images.
+    fn spans(&self, run: &Run, panel: usize, image: usize, spans: &mut Vec<Span>) {
         let [rows, columns] = &self.sides;
         let mut line = panel + run.lane;
         for &(_, row) in &rows.taps {
@@ -422,7 +446,7 @@ impl<E: Lanes> Correlation<E> {
                 }
                 let inside = inside.start - run.column..inside.end - run.column;
                 spans.push(Span { line, cells: run.cells, inside, source });
-                line += lanes;
+                line += PANEL;
             }
         }
     }
@@ -547,20 +571,29 @@ impl<E: Lanes> WithSimd for Share<'_, '_, E> {
     fn with_simd<S: Simd>(self, simd: S) {
         match &self.correlation.layout {
             Layout::Strips(strips) => self.direct(simd, strips),
-            Layout::Cells => self.unfolded::<S, PANEL>(simd),
-            Layout::Results => self.unfolded::<S, ROWS>(simd),
+            Layout::Cells => self.unfolded(simd),
+            Layout::Results(strips) => self.turned(simd, strips),
         }
     }
 }
 
-/// The cells of some images for every panel of at most `W`: many fill vectors, few are shared out evenly,
-/// by images as far as that goes.
-fn blocks<const W: usize>(images: usize, cells: usize) -> Vec<Range<usize>> {
+/// Fewest columns of which a row makes blocks of its own.
+const COLUMNS: usize = 6;
+
+/// An even share of n that is computed in one go.
+fn evenly(n: usize) -> usize {
+    let whole = [12, 10, 8, 7, 6].into_iter().find(|share| n.is_multiple_of(*share));
+    whole.unwrap_or(n.div_ceil(n.div_ceil(ROWS)))
+}
+
+/// So many cells of some images, with rows of so many, in even blocks of at most [`ROWS`]: of a row where
+/// these are long enough, else of an image as far as that goes.
+fn blocks(images: usize, cells: usize, columns: usize) -> Vec<Range<usize>> {
     let all = images * cells;
-    let (stretch, share) = match W {
-        ROWS if cells > W => (cells, cells.div_ceil(cells.div_ceil(W))),
-        ROWS => (all, W / cells * cells),
-        _ => (all, W),
+    let (stretch, share) = match cells {
+        _ if columns >= COLUMNS && cells.is_multiple_of(columns) => (columns, evenly(columns)),
+        ROWS.. => (cells, evenly(cells)),
+        _ => (all, ROWS / cells * cells),
     };
     let of_stretch = |first: usize| {
         let end = first + stretch;
@@ -622,10 +655,10 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
                 let lines = Lines { cells, starts: panels.starts, used };
                 let weights = (weights, count);
                 if let Some(target) = self.neighbours(places, channel..channel + count) {
-                    product::<S, E, GROUP>(simd, lines, weights, target);
+                    product::<S, E>(simd, lines, weights, target);
                     continue;
                 }
-                product::<S, E, GROUP>(simd, lines, weights, Target::Panel(&mut sums));
+                product::<S, E>(simd, lines, weights, Target::Panel(&mut sums));
                 for (n, sums) in sums.chunks_exact(PANEL).take(count).enumerate() {
                     self.store(sums, channel + n, places);
                 }
@@ -639,27 +672,22 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
         if taken.is_empty() {
             return;
         }
-        let (channels, length) = (correlation.channels, strips.length());
+        let (channels, distance) = (correlation.channels, strips.distance());
         let columns = correlation.sides[1].sums;
         let lane = |sum: usize| sum / columns * strips.width + sum % columns;
         let lanes = lane(taken.start)..lane(taken.end - 1) + 1;
-        let phases = strips.phases[0] * strips.phases[1];
-        let start = |channel: usize, &(phase, place): &(usize, usize)| {
-            ((channel * phases + phase) * length + place) as u32
-        };
-        let starts: Vec<u32> = (0..channels)
-            .flat_map(|channel| strips.taps.iter().map(move |tap| start(channel, tap)))
-            .collect();
-        let (mut cells, mut spans) = (Buffer::of(channels * phases * length), Vec::new());
-        let mut places: Vec<Vec<Run>> = (0..strips.panels).map(|_| Vec::new()).collect();
+        let starts: Vec<u32> = strips.starts(channels).collect();
+        let (mut cells, mut spans) = (Buffer::of(channels * distance), Vec::new());
+        let panels = strips.lanes / PANEL;
+        let mut places: Vec<Vec<Run>> = (0..panels).map(|_| Vec::new()).collect();
         for group in self.groups() {
             for i in 0..self.task.images.len() {
                 let x = &self.x[i * image + group.source..];
-                for first in lanes.clone().step_by(strips.panels * PANEL) {
-                    let count = (lanes.end - first).div_ceil(PANEL).min(strips.panels);
+                for first in lanes.clone().step_by(strips.lanes) {
+                    let count = (lanes.end - first).div_ceil(PANEL).min(panels);
                     let strip = first..first + count * PANEL + strips.reach;
                     strips.spans(&correlation.sides, strip, &mut spans);
-                    correlation.lay_out(x, &spans, phases * length, &mut cells);
+                    correlation.lay_out(x, &spans, distance, &mut cells);
                     for (p, places) in places.iter_mut().enumerate().take(count) {
                         let first = first + p * PANEL;
                         strips.runs(places, i, columns, first..lanes.end.min(first + PANEL));
@@ -672,67 +700,123 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
         }
     }
 
-    /// Computes the sums of a group for some panels of `W` cells laid out by the taps.
+    /// Computes the sums of a group for some panels of cells laid out by the taps.
     #[inline(always)]
-    fn unfolded<S: Simd, const W: usize>(mut self, simd: S) {
+    fn unfolded<S: Simd>(mut self, simd: S) {
         let (correlation, taken, image) = (self.correlation, self.taken(), self.image());
         let (terms, images) = (correlation.terms(), self.task.images.len());
         let width = correlation.sides[1].sums;
         if taken.is_empty() {
             return;
         }
-        let blocks = blocks::<W>(images, taken.len());
-        let at_once = (BUFFER / (terms * W)).clamp(1, blocks.len());
+        let lanes = images * taken.len();
+        let at_once = (BUFFER / (terms * PANEL)).clamp(1, lanes.div_ceil(PANEL));
         let starts = panel_starts(terms);
-        let mut cells = Buffer::of(at_once * terms * W);
+        let mut cells = Buffer::of(at_once * terms * PANEL);
         let mut places: Vec<Vec<Run>> = (0..at_once).map(|_| Vec::new()).collect();
         let mut spans = Vec::new();
         for group in self.groups() {
-            for blocks in blocks.chunks(at_once) {
+            for first in (0..lanes).step_by(at_once * PANEL) {
                 spans.clear();
-                for (p, (places, block)) in places.iter_mut().zip(blocks).enumerate() {
-                    runs(places, block.clone(), &taken, width);
+                let panels = (lanes - first).div_ceil(PANEL).min(at_once);
+                for (p, places) in places.iter_mut().enumerate().take(panels) {
+                    let first = first + p * PANEL;
+                    runs(places, first..lanes.min(first + PANEL), &taken, width);
                     for run in &*places {
-                        correlation.spans(run, [p * terms * W, W], image, &mut spans);
+                        correlation.spans(run, p * terms * PANEL, image, &mut spans);
                     }
                 }
                 let x = &self.x[group.source..];
-                correlation.lay_out(x, &spans, terms / correlation.channels * W, &mut cells);
-                let (starts, places) = (&starts[..], &places[..blocks.len()]);
-                let panels = Panels { cells: &cells, starts, distance: terms * W, places };
-                match W {
-                    ROWS => self.multiply_turned(simd, &group, &panels),
-                    _ => self.multiply(simd, &group, &panels),
+                correlation.lay_out(x, &spans, terms / correlation.channels * PANEL, &mut cells);
+                let (starts, places) = (&starts[..], &places[..panels]);
+                let panels = Panels { cells: &cells, starts, distance: terms * PANEL, places };
+                self.multiply(simd, &group, &panels);
+            }
+        }
+    }
+
+    /// Computes the sums of a group with results side by side, a few cells of some images at a time.
+    #[inline(always)]
+    fn turned<S: Simd>(mut self, simd: S, strips: &Strips) {
+        let (correlation, taken, image) = (self.correlation, self.taken(), self.image());
+        if taken.is_empty() {
+            return;
+        }
+        let (channels, images) = (correlation.channels, self.task.images.len());
+        // Without a kernel the source is read where it lies.
+        let in_place = correlation.sides.iter().all(Side::is_pointwise);
+        let size = if in_place { image } else { channels * strips.distance() };
+        let at_once = if in_place { images } else { (BUFFER / size).clamp(1, images) };
+        let terms: Vec<u32> = strips.starts(channels).collect();
+        let mut cells = Buffer::of(if in_place { 0 } else { at_once * size });
+        let (mut spans, mut places) = (Vec::new(), Vec::new());
+        strips.spans(&correlation.sides, 0..strips.length(), &mut spans);
+        let columns = correlation.sides[1].sums;
+        for group in self.groups() {
+            for first in (0..images).step_by(at_once) {
+                let count = at_once.min(images - first);
+                let x = &self.x[first * image + group.source..];
+                let cells = match in_place {
+                    true => x,
+                    false => {
+                        for (i, cells) in cells.chunks_exact_mut(size).enumerate().take(count) {
+                            correlation.lay_out(&x[i * image..], &spans, strips.distance(), cells);
+                        }
+                        &cells
+                    }
+                };
+                places.clear();
+                for block in blocks(count, taken.len(), columns) {
+                    let (mut own, mut slices) = (Vec::new(), Vec::new());
+                    runs(&mut own, block, &taken, columns);
+                    for run in &mut own {
+                        let place = run.image * size + run.row * strips.width + run.column;
+                        slices.extend(place..place + run.cells);
+                        run.image += first;
+                    }
+                    places.push((own, slices));
+                }
+                self.multiply_turned(simd, &group, (cells, &terms), &places);
+            }
+        }
+    }
+
+    /// Computes the sums of a group for some blocks of cells, with where the sums go and where each cell lies.
+    #[inline(always)]
+    fn multiply_turned<S: Simd>(
+        &mut self,
+        simd: S,
+        group: &Group<'_, E>,
+        (cells, terms): (&[E], &[u32]),
+        blocks: &[(Vec<Run>, Vec<usize>)],
+    ) {
+        let (block, starts) = (terms.len() * PANEL, &panel_starts(terms.len())[..]);
+        let mut sums = Buffer::of(ROWS * PANEL);
+        for channel in group.channels.clone().step_by(PANEL) {
+            let weights = &group.weights[(channel - group.first) / PANEL * block..][..block];
+            let used = (group.channels.end - channel).min(PANEL);
+            for (runs, places) in blocks {
+                let lines = Lines { cells: weights, starts, used };
+                let slices = Slices { cells, places, terms };
+                product_of_slices::<S, E>(simd, lines, slices, Target::Panel(&mut sums));
+                for run in runs {
+                    self.store_turned(&sums[run.lane * PANEL..], channel..channel + used, run);
                 }
             }
         }
     }
 
-    /// Computes the sums of a group for some panels of [`ROWS`] cells, results side by side.
+    /// Adds the bias of some channels and sets sums (cells, [`PANEL`]) into their planes.
     #[inline(always)]
-    fn multiply_turned<S: Simd>(&mut self, simd: S, group: &Group<'_, E>, panels: &Panels<'_, E>) {
-        let block = panels.starts.len() * PANEL;
-        let mut sums = Buffer::of(ROWS * PANEL);
-        let mut line = [E::default(); ROWS];
-        for channel in group.channels.clone().step_by(PANEL) {
-            let cells = &group.weights[(channel - group.first) / PANEL * block..][..block];
-            let used = (group.channels.end - channel).min(PANEL);
-            let lines = Lines { cells, starts: panels.starts, used };
-            for (p, places) in panels.places.iter().enumerate() {
-                let count = places.last().map_or(0, |run| run.lane + run.cells);
-                let cells = &panels.cells[p * panels.distance..][..panels.distance];
-                product::<S, E, ROWS>(simd, lines, (cells, count), Target::Panel(&mut sums));
-                let channels = channel..channel + used;
-                if let Some(mut target) = self.neighbours(places, channels.clone()) {
-                    target.set_turned(&sums, [used, count]);
-                    continue;
-                }
-                for (n, channel) in channels.enumerate() {
-                    for i in 0..count {
-                        line[i] = sums[i * PANEL + n];
-                    }
-                    self.store(&line, channel, places);
-                }
+    fn store_turned(&mut self, sums: &[E], channels: Range<usize>, run: &Run) {
+        let stride = self.correlation.sides[1].stride;
+        let [first, at] = self.place(run, channels.start);
+        let planes = &mut self.task.planes[first..first + channels.len()];
+        for (n, plane) in planes.iter_mut().enumerate() {
+            let bias = self.bias.map_or(E::default(), |bias| bias[channels.start + n]);
+            let plane = &mut plane[at..];
+            for i in 0..run.cells {
+                plane[i * stride] = sums[i * PANEL + n] + bias;
             }
         }
     }

@@ -95,8 +95,7 @@ where
 /// needed.
 #[derive(Debug)]
 pub struct Cache<E> {
-    /// For many cells and for few.
-    conv: [[OnceLock<conv::Plan<E>>; 2]; 2],
+    conv: [OnceLock<conv::Plan<E>>; 2],
     winograd: [OnceLock<winograd::Plan<E>>; 2],
     winograd_small: [OnceLock<winograd_small::Plan<E>>; 2],
     dense: [OnceLock<dense::Plan<E>>; 2],
@@ -185,26 +184,30 @@ where
     let mut y = Array4::<E>::zeros((rows, channels, high, wide));
     let target = y.as_slice_mut().unwrap_or_default();
     let (bias, way) = (values::<E>(bias), usize::from(transposed));
-    let problem = winograd::Problem::new([outputs, inputs], window, transposed);
-    let fits = groups == 1 && winograd::fits::<E>(&problem, window);
-    if fits && winograd::suits(&problem) {
-        let plan = &cache.winograd[way];
-        let plan = plan.get_or_init(|| winograd::Plan::new(cells(&weight), problem));
-        plan.run(cells(&x), target, bias.as_deref(), rows);
-    } else if fits && winograd_small::suits(&problem) {
-        let plan = &cache.winograd_small[way];
-        let plan = plan.get_or_init(|| winograd_small::Plan::new(cells(&weight), problem));
-        plan.run(cells(&x), target, bias.as_deref(), rows);
-    } else {
-        let weights = (cells(&weight), [outputs, inputs, height, width]);
-        let few = conv::few(rows, [high, wide]);
-        let make = || match transposed {
-            true => conv::Plan::pullback(weights, window, groups, few),
-            false => conv::Plan::forward(weights, window, groups, few),
-        };
-        let plan = cache.conv[way][usize::from(few)].get_or_init(make);
-        plan.run(cells(&x), target, bias.as_deref(), rows);
+    // By a constant, so that there is no code for the type that does without.
+    if E::WINOGRAD {
+        let problem = winograd::Problem::new([outputs, inputs], window, transposed);
+        let fits = groups == 1 && winograd::fits(&problem, window);
+        if fits && winograd::suits(&problem) {
+            let plan = &cache.winograd[way];
+            let plan = plan.get_or_init(|| winograd::Plan::new(cells(&weight), problem));
+            plan.run(cells(&x), target, bias.as_deref(), rows);
+            return tensor(y);
+        }
+        if fits && winograd_small::suits(&problem) {
+            let plan = &cache.winograd_small[way];
+            let plan = plan.get_or_init(|| winograd_small::Plan::new(cells(&weight), problem));
+            plan.run(cells(&x), target, bias.as_deref(), rows);
+            return tensor(y);
+        }
     }
+    let weights = (cells(&weight), [outputs, inputs, height, width]);
+    let make = || match transposed {
+        true => conv::Plan::pullback(weights, window, groups),
+        false => conv::Plan::forward(weights, window, groups),
+    };
+    let plan = cache.conv[way].get_or_init(make);
+    plan.run(cells(&x), target, bias.as_deref(), rows);
     tensor(y)
 }
 

@@ -15,7 +15,7 @@ pub const PANEL: usize = 32;
 /// Sums that are computed at once for the cells of a panel.
 pub const GROUP: usize = 8;
 
-/// Sums that are computed at once where their terms differ from product to product.
+/// Sums that are computed at once where each has numbers of its own, see [`product_of_slices`].
 pub const ROWS: usize = 12;
 
 /// A float type with its vectors.
@@ -195,108 +195,189 @@ impl<E: Lanes> Target<'_, '_, E> {
         }
     }
 
-    /// Takes sums from a panel (cells, sums).
+    /// Takes `N` sums, from number `first` on, of `V` vectors of cells from `cell` on.
     #[inline(always)]
-    pub fn set_turned(&mut self, panel: &[E], [sums, cells]: [usize; 2]) {
-        for sum in 0..sums {
-            let (line, bias) = self.line(sum, cells);
-            for (y, sums) in line.iter_mut().zip(panel.chunks_exact(PANEL)) {
-                *y = sums[sum] + bias;
+    fn set<S: Simd, const V: usize, const N: usize>(
+        &mut self,
+        simd: S,
+        sums: [[E::Vector<S>; V]; N],
+        [cell, first]: [usize; 2],
+        used: usize,
+    ) {
+        let lanes = std::mem::size_of::<E::Vector<S>>() / std::mem::size_of::<E>();
+        let one = E::splat(simd, E::number(1.0));
+        for n in 0..N {
+            let (line, bias) = self.line(first + n, used);
+            let (line, bias) = (&mut line[cell..], E::splat(simd, bias));
+            let mut rest = [E::default(); PANEL];
+            let whole = line.len() >= V * lanes;
+            let vectors = E::vectors_mut::<S>(if whole { &mut *line } else { &mut rest });
+            for v in 0..V {
+                vectors[v] = E::mul_add(simd, one, sums[n][v], bias);
+            }
+            if !whole {
+                line.copy_from_slice(&rest[..line.len()]);
             }
         }
     }
 }
 
-/// The product of lines and weights (terms, `W`), of which `sums` columns are taken, the terms added up
-/// in their order.
+/// The product of lines and weights (terms, [`GROUP`]), of which `sums` columns are taken, the terms added
+/// up in their order.
 #[inline(always)]
-pub fn product<S: Simd, E: Lanes, const W: usize>(
+pub fn product<S: Simd, E: Lanes>(
     simd: S,
     lines: Lines<'_, E>,
     (weights, sums): (&[E], usize),
     target: Target<'_, '_, E>,
 ) {
     // A function of its own: the code is there once for all callers.
-    simd.vectorize(Product::<E, W> { lines, weights, sums, target });
+    simd.vectorize(Product { lines, weights, sums, target });
 }
 
 /// See [`product`].
-struct Product<'a, 'b, E, const W: usize> {
+struct Product<'a, 'b, E> {
     lines: Lines<'a, E>,
     weights: &'a [E],
     sums: usize,
     target: Target<'a, 'b, E>,
 }
 
-impl<E: Lanes, const W: usize> WithSimd for Product<'_, '_, E, W> {
+/// Computes a product by tiles of so many sums and two vectors or one.
+macro_rules! in_tiles {
+    ($product:expr, $simd:expr, $used:expr, $sums:expr, $most:expr, $($n:literal to $last:literal),*) => {
+        let lanes = std::mem::size_of::<E::Vector<S>>() / std::mem::size_of::<E>();
+        for cell in (0..$used).step_by(2 * lanes) {
+            let mut first = 0;
+            while first < $sums {
+                let at = [cell, first];
+                // Some counts are left out to keep the code small.
+                first += match (($sums - first).min($most), $used - cell > lanes) {
+                    $(($n..=$last, true) => $product.tile::<S, 2, $n>($simd, at),
+                    ($n..=$last, false) => $product.tile::<S, 1, $n>($simd, at),)*
+                    _ => break,
+                };
+            }
+        }
+    };
+}
+
+impl<E: Lanes> WithSimd for Product<'_, '_, E> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let Self { lines, weights, sums, .. } = self;
-        let lanes = std::mem::size_of::<E::Vector<S>>() / std::mem::size_of::<E>();
-        let most = if S::REGISTER_COUNT >= 32 { W } else { W / 2 };
-        for cell in (0..lines.used).step_by(2 * lanes) {
-            let mut first = 0;
-            while first < sums {
-                let (at, wide) = ([cell, first], lines.used - cell > lanes);
-                let target = &mut self.target;
-                macro_rules! tiles {
-                    ($($n:literal to $most:literal),*) => {
-                        match ((sums - first).min(most), wide) {
-                            $(($n..=$most, true) => {
-                                tile::<S, E, W, 2, $n>(simd, lines, weights, at, target)
-                            }
-                            ($n..=$most, false) => {
-                                tile::<S, E, W, 1, $n>(simd, lines, weights, at, target)
-                            })*
-                            _ => break,
-                        }
-                    };
-                }
-                // Some counts are left out to keep the code small.
-                first += tiles!(1 to 1, 2 to 2, 3 to 3, 4 to 4, 5 to 5, 6 to 7, 8 to 9, 10 to 11, 12 to 12);
-            }
-        }
+        let (used, sums) = (self.lines.used, self.sums);
+        let most = if S::REGISTER_COUNT >= 32 { GROUP } else { GROUP / 2 };
+        in_tiles!(
+            self, simd, used, sums, most,
+            1 to 1, 2 to 2, 3 to 3, 4 to 4, 5 to 5, 6 to 7, 8 to 8
+        );
     }
 }
 
-/// `N` sums for `V` vectors of cells.
-#[inline(always)]
-fn tile<S: Simd, E: Lanes, const W: usize, const V: usize, const N: usize>(
-    simd: S,
-    lines: Lines<'_, E>,
-    weights: &[E],
-    [cell, first]: [usize; 2],
-    target: &mut Target<'_, '_, E>,
-) -> usize {
-    let lanes = std::mem::size_of::<E::Vector<S>>() / std::mem::size_of::<E>();
-    let mut sums = [[E::splat(simd, E::default()); V]; N];
-    for (&start, w) in lines.starts.iter().zip(weights.as_chunks::<W>().0) {
-        let cells = E::vectors::<S>(&lines.cells[start as usize + cell..][..V * lanes]);
-        let w = &w[first..first + N];
-        for n in 0..N {
-            let w = E::splat(simd, w[n]);
-            for v in 0..V {
-                sums[n][v] = E::mul_add(simd, w, cells[v], sums[n][v]);
+impl<E: Lanes> Product<'_, '_, E> {
+    /// `N` sums for `V` vectors of cells.
+    #[inline(always)]
+    fn tile<S: Simd, const V: usize, const N: usize>(
+        &mut self,
+        simd: S,
+        [cell, first]: [usize; 2],
+    ) -> usize {
+        let (lines, weights) = (self.lines, self.weights);
+        let lanes = std::mem::size_of::<E::Vector<S>>() / std::mem::size_of::<E>();
+        let mut sums = [[E::splat(simd, E::default()); V]; N];
+        for (&start, w) in lines.starts.iter().zip(weights.as_chunks::<GROUP>().0) {
+            let cells = E::vectors::<S>(&lines.cells[start as usize + cell..][..V * lanes]);
+            let w = &w[first..first + N];
+            for n in 0..N {
+                let w = E::splat(simd, w[n]);
+                for v in 0..V {
+                    sums[n][v] = E::mul_add(simd, w, cells[v], sums[n][v]);
+                }
             }
         }
+        self.target.set(simd, sums, [cell, first], lines.used);
+        N
     }
-    let one = E::splat(simd, E::number(1.0));
-    for n in 0..N {
-        let (line, bias) = target.line(first + n, lines.used);
-        let (line, bias) = (&mut line[cell..], E::splat(simd, bias));
-        let mut rest = [E::default(); PANEL];
-        let whole = line.len() >= V * lanes;
-        let vectors = E::vectors_mut::<S>(if whole { &mut *line } else { &mut rest });
-        for v in 0..V {
-            vectors[v] = E::mul_add(simd, one, sums[n][v], bias);
-        }
-        if !whole {
-            line.copy_from_slice(&rest[..line.len()]);
-        }
+}
+
+/// Numbers that lines are multiplied by.
+#[derive(Clone, Copy)]
+pub struct Slices<'a, E> {
+    pub cells: &'a [E],
+    /// Where the slices of all sums begin.
+    pub places: &'a [usize],
+    /// Where the numbers of all terms lie in each.
+    pub terms: &'a [u32],
+}
+
+/// The product of lines with numbers of some slices, one a sum, the terms added up in their order.
+#[inline(always)]
+pub fn product_of_slices<S: Simd, E: Lanes>(
+    simd: S,
+    lines: Lines<'_, E>,
+    slices: Slices<'_, E>,
+    target: Target<'_, '_, E>,
+) {
+    simd.vectorize(ProductOfSlices { lines, slices, target });
+}
+
+/// See [`product_of_slices`].
+struct ProductOfSlices<'a, 'b, E> {
+    lines: Lines<'a, E>,
+    slices: Slices<'a, E>,
+    target: Target<'a, 'b, E>,
+}
+
+impl<E: Lanes> WithSimd for ProductOfSlices<'_, '_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let (used, sums) = (self.lines.used, self.slices.places.len());
+        let most = if S::REGISTER_COUNT >= 32 { ROWS } else { ROWS / 2 };
+        in_tiles!(
+            self, simd, used, sums, most,
+            1 to 1, 2 to 2, 3 to 3, 4 to 4, 5 to 5, 6 to 6, 7 to 7, 8 to 9, 10 to 11, 12 to 12
+        );
     }
-    N
+}
+
+impl<E: Lanes> ProductOfSlices<'_, '_, E> {
+    /// `N` sums for `V` vectors of cells.
+    #[inline(always)]
+    fn tile<S: Simd, const V: usize, const N: usize>(
+        &mut self,
+        simd: S,
+        [cell, first]: [usize; 2],
+    ) -> usize {
+        let (lines, slices) = (self.lines, self.slices);
+        let (all, places) = (slices.cells, &slices.places[first..first + N]);
+        let lanes = std::mem::size_of::<E::Vector<S>>() / std::mem::size_of::<E>();
+        let mut last = 0;
+        for n in 0..N {
+            last = last.max(places[n]);
+        }
+        // All slices are of one length, which is looked at once a term.
+        let length = all.len() - last;
+        let mut numbers = [&all[..0]; N];
+        for n in 0..N {
+            numbers[n] = &all[places[n]..][..length];
+        }
+        let mut sums = [[E::splat(simd, E::default()); V]; N];
+        for (&start, &at) in lines.starts.iter().zip(slices.terms) {
+            let cells = E::vectors::<S>(&lines.cells[start as usize + cell..][..V * lanes]);
+            for n in 0..N {
+                let number = E::splat(simd, numbers[n][at as usize]);
+                for v in 0..V {
+                    sums[n][v] = E::mul_add(simd, number, cells[v], sums[n][v]);
+                }
+            }
+        }
+        self.target.set(simd, sums, [cell, first], lines.used);
+        N
+    }
 }
 
 /// Memory for a while, at the start of a cache line; holds anything.

@@ -80,10 +80,10 @@ impl Problem {
 }
 
 /// Whether Winograd's convolution, of tiles of any size, can compute this.
-pub(super) fn fits<E: Lanes>(problem: &Problem, window: &Window) -> bool {
+pub(super) fn fits(problem: &Problem, window: &Window) -> bool {
     let ones = [window.strides(), window.dilations()] == [[1, 1]; 2];
     let known = window.kernels() == [3, 3] && window.0[1].padding[0] <= 2;
-    E::WINOGRAD && ones && known && problem.channels >= CHANNELS
+    ones && known && problem.channels >= CHANNELS
 }
 
 /// Whether tiles of this size pay.
@@ -422,12 +422,7 @@ impl<E: Lanes> WithSimd for Share<'_, '_, E> {
                         let target = &mut products[start * sums + b * GROUP * PANEL..];
                         let target = &mut target[..GROUP * PANEL];
                         let count = GROUP.min(own.end - channel);
-                        product::<S, E, GROUP>(
-                            simd,
-                            lines,
-                            (weights, count),
-                            Target::Panel(target),
-                        );
+                        product::<S, E>(simd, lines, (weights, count), Target::Panel(target));
                     }
                 }
             }

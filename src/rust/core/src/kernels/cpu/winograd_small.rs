@@ -259,7 +259,7 @@ impl<E: Lanes> WithSimd for Share<'_, '_, E> {
                         let target = &mut sums[start * GROUP * PANEL..][..GROUP * PANEL];
                         let target = Target::Panel(target);
                         let size = group(g % groups).len();
-                        product::<S, E, GROUP>(simd, lines, (patches, size), target);
+                        product::<S, E>(simd, lines, (patches, size), target);
                     }
                 }
                 for g in 0..count * groups {
