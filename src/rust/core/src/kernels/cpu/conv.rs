@@ -408,23 +408,19 @@ impl<E: Lanes> Correlation<E> {
     }
 
     /// Lays the source cells of some spans side by side, `distance` cells for each channel. `x` starts with
-    /// the group's channels. All spans of a channel follow each other, for other channels are far away.
+    /// the group's channels.
     #[inline(always)]
-    fn lay_out(&self, x: &[E], spans: &[Span], distance: usize, cells: &mut [E]) {
+    fn lay_out<S: Simd>(
+        &self,
+        simd: S,
+        x: &[E],
+        (spans, distance): (&[Span], usize),
+        cells: &mut [E],
+    ) {
         let [rows, columns] = &self.sides;
-        let plane = rows.source * columns.source;
-        for channel in 0..self.channels {
-            let (x, cells) = (&x[channel * plane..], &mut cells[channel * distance..]);
-            for span in spans {
-                let line = &mut cells[span.line..][..span.cells];
-                if span.inside.len() < span.cells {
-                    line.fill(E::default());
-                }
-                if !span.inside.is_empty() {
-                    copy(&mut line[span.inside.clone()], &x[span.source..], columns.step);
-                }
-            }
-        }
+        let (plane, step) = (rows.source * columns.source, columns.step);
+        let channels = self.channels;
+        simd.vectorize(Laying { x, plane, step, channels, spans, distance, cells });
     }
 
     /// What each tap takes from a plane of the source for the sums of a run, to lie in the panel that
@@ -460,6 +456,39 @@ struct Span {
     /// Those of the cells that lie inside the source, and the place of the first there.
     inside: Range<usize>,
     source: usize,
+}
+
+/// See [`Correlation::lay_out`]. A function of its own: the code is there once for all layouts.
+struct Laying<'a, E> {
+    x: &'a [E],
+    plane: usize,
+    step: usize,
+    channels: usize,
+    spans: &'a [Span],
+    distance: usize,
+    cells: &'a mut [E],
+}
+
+impl<E: Lanes> WithSimd for Laying<'_, E> {
+    type Output = ();
+
+    // All spans of a channel follow each other, for other channels are far away.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for channel in 0..self.channels {
+            let x = &self.x[channel * self.plane..];
+            let cells = &mut self.cells[channel * self.distance..];
+            for span in self.spans {
+                let line = &mut cells[span.line..][..span.cells];
+                if span.inside.len() < span.cells {
+                    line.fill(E::default());
+                }
+                if !span.inside.is_empty() {
+                    copy(&mut line[span.inside.clone()], &x[span.source..], self.step);
+                }
+            }
+        }
+    }
 }
 
 /// Every `step`-th cell of the source.
@@ -622,6 +651,22 @@ struct Panels<'a, E> {
     places: &'a [Vec<Run>],
 }
 
+/// See [`Share::multiply`]. A function of its own: the code is there once for both layouts.
+struct Multiplying<'s, 'a, 'b, E> {
+    share: &'s mut Share<'a, 'b, E>,
+    group: &'s Group<'s, E>,
+    panels: &'s Panels<'s, E>,
+}
+
+impl<E: Lanes> WithSimd for Multiplying<'_, '_, '_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        self.share.multiply_here(simd, self.group, self.panels);
+    }
+}
+
 impl<'a, E: Lanes> Share<'a, '_, E> {
     fn groups(&self) -> Vec<Group<'a, E>> {
         let (correlation, channels) = (self.correlation, self.task.channels.clone());
@@ -644,6 +689,11 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
     /// Computes the sums of a group for some panels.
     #[inline(always)]
     fn multiply<S: Simd>(&mut self, simd: S, group: &Group<'_, E>, panels: &Panels<'_, E>) {
+        simd.vectorize(Multiplying { share: self, group, panels });
+    }
+
+    #[inline(always)]
+    fn multiply_here<S: Simd>(&mut self, simd: S, group: &Group<'_, E>, panels: &Panels<'_, E>) {
         let block = panels.starts.len() * GROUP;
         let mut sums = Buffer::of(GROUP * PANEL);
         for channel in group.channels.clone().step_by(GROUP) {
@@ -687,7 +737,7 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
                     let count = (lanes.end - first).div_ceil(PANEL).min(panels);
                     let strip = first..first + count * PANEL + strips.reach;
                     strips.spans(&correlation.sides, strip, &mut spans);
-                    correlation.lay_out(x, &spans, distance, &mut cells);
+                    correlation.lay_out(simd, x, (&spans, distance), &mut cells);
                     for (p, places) in places.iter_mut().enumerate().take(count) {
                         let first = first + p * PANEL;
                         strips.runs(places, i, columns, first..lanes.end.min(first + PANEL));
@@ -727,7 +777,8 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
                     }
                 }
                 let x = &self.x[group.source..];
-                correlation.lay_out(x, &spans, terms / correlation.channels * PANEL, &mut cells);
+                let distance = terms / correlation.channels * PANEL;
+                correlation.lay_out(simd, x, (&spans, distance), &mut cells);
                 let (starts, places) = (&starts[..], &places[..panels]);
                 let panels = Panels { cells: &cells, starts, distance: terms * PANEL, places };
                 self.multiply(simd, &group, &panels);
@@ -760,7 +811,8 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
                     true => x,
                     false => {
                         for (i, cells) in cells.chunks_exact_mut(size).enumerate().take(count) {
-                            correlation.lay_out(&x[i * image..], &spans, strips.distance(), cells);
+                            let spans = (&spans[..], strips.distance());
+                            correlation.lay_out(simd, &x[i * image..], spans, cells);
                         }
                         &cells
                     }
