@@ -225,6 +225,12 @@ impl Strips {
         (0..channels).flat_map(move |channel| self.taps.iter().map(move |tap| start(channel, tap)))
     }
 
+    /// The lanes of some sums, of which a row has so many.
+    fn lanes_of(&self, sums: &Range<usize>, columns: usize) -> Range<usize> {
+        let lane = |sum: usize| sum / columns * self.width + sum % columns;
+        lane(sums.start)..lane(sums.end - 1) + 1
+    }
+
     /// What a part of the phases takes from a plane of the source.
     fn spans(&self, [rows, columns]: &[Side; 2], part: Range<usize>, spans: &mut Vec<Span>) {
         spans.clear();
@@ -503,9 +509,11 @@ fn copy<E: Lanes>(target: &mut [E], source: &[E], step: usize) {
             copy_cells(rest, last, 1);
         }
         2 => {
-            let rest = copy_pairs::<E, 16>(target, source, 0);
-            let rest = copy_pairs::<E, 4>(target, source, rest);
-            copy_cells(&mut target[rest..], source.get(2 * rest..).unwrap_or_default(), 2);
+            let pairs = source.as_chunks::<2>().0;
+            let whole = target.len().min(pairs.len());
+            let (cells, rest) = target.split_at_mut(whole);
+            cells.iter_mut().zip(pairs).for_each(|(t, pair)| *t = pair[0]);
+            copy_cells(rest, source.get(2 * whole..).unwrap_or_default(), 2);
         }
         _ => copy_cells(target, source, step),
     }
@@ -514,21 +522,6 @@ fn copy<E: Lanes>(target: &mut [E], source: &[E], step: usize) {
 #[inline(always)]
 fn copy_cells<E: Lanes>(target: &mut [E], source: &[E], step: usize) {
     target.iter_mut().zip(source.iter().step_by(step)).for_each(|(t, s)| *t = *s);
-}
-
-/// Copies blocks of `N` cells from `start` on, each from every other cell, and says where the rest
-/// begins. Blocks of a known length become a few instructions.
-#[inline(always)]
-fn copy_pairs<E: Lanes, const N: usize>(target: &mut [E], source: &[E], start: usize) -> usize {
-    let sources = source[(start * 2).min(source.len())..].chunks_exact(2 * N);
-    let mut end = start;
-    for (target, source) in target[start..].as_chunks_mut::<N>().0.iter_mut().zip(sources) {
-        for n in 0..N {
-            target[n] = source[2 * n];
-        }
-        end += N;
-    }
-    end
 }
 
 /// One correlation for one task.
@@ -724,8 +717,7 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
         }
         let (channels, distance) = (correlation.channels, strips.distance());
         let columns = correlation.sides[1].sums;
-        let lane = |sum: usize| sum / columns * strips.width + sum % columns;
-        let lanes = lane(taken.start)..lane(taken.end - 1) + 1;
+        let lanes = strips.lanes_of(&taken, columns);
         let starts: Vec<u32> = strips.starts(channels).collect();
         let (mut cells, mut spans) = (Buffer::of(channels * distance), Vec::new());
         let panels = strips.lanes / PANEL;
@@ -801,8 +793,10 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
         let terms: Vec<u32> = strips.starts(channels).collect();
         let mut cells = Buffer::of(if in_place { 0 } else { at_once * size });
         let (mut spans, mut places) = (Vec::new(), Vec::new());
-        strips.spans(&correlation.sides, 0..strips.length(), &mut spans);
         let columns = correlation.sides[1].sums;
+        let lanes = strips.lanes_of(&taken, columns);
+        strips.spans(&correlation.sides, lanes.start..lanes.end + strips.reach, &mut spans);
+        let skipped = if in_place { 0 } else { lanes.start };
         for group in self.groups() {
             for first in (0..images).step_by(at_once) {
                 let count = at_once.min(images - first);
@@ -822,7 +816,8 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
                     let (mut own, mut slices) = (Vec::new(), Vec::new());
                     runs(&mut own, block, &taken, columns);
                     for run in &mut own {
-                        let place = run.image * size + run.row * strips.width + run.column;
+                        let lane = run.row * strips.width + run.column;
+                        let place = run.image * size + lane - skipped;
                         slices.extend(place..place + run.cells);
                         run.image += first;
                     }
