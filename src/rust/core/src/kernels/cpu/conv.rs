@@ -14,7 +14,6 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::simd::{
     panel_starts, product, product_of_slices, Buffer, Lanes, Lines, Slices, Target, GROUP, PANEL,
-    ROWS,
 };
 use super::tasks::{pack, runs, Division, Run, Task};
 use super::{spread, threads_for};
@@ -604,18 +603,18 @@ const COLUMNS: usize = 6;
 
 /// An even share of n that is computed in one go.
 fn evenly(n: usize) -> usize {
-    let whole = [12, 10, 8, 7, 6].into_iter().find(|share| n.is_multiple_of(*share));
-    whole.unwrap_or(n.div_ceil(n.div_ceil(ROWS)))
+    let whole = [8, 7, 6].into_iter().find(|share| n.is_multiple_of(*share));
+    whole.unwrap_or(n.div_ceil(n.div_ceil(GROUP)))
 }
 
-/// So many cells of some images, with rows of so many, in even blocks of at most [`ROWS`]: of a row where
+/// So many cells of some images, with rows of so many, in even blocks of at most [`GROUP`]: of a row where
 /// these are long enough, else of an image as far as that goes.
 fn blocks(images: usize, cells: usize, columns: usize) -> Vec<Range<usize>> {
     let all = images * cells;
     let (stretch, share) = match cells {
         _ if columns >= COLUMNS && cells.is_multiple_of(columns) => (columns, evenly(columns)),
-        ROWS.. => (cells, evenly(cells)),
-        _ => (all, ROWS / cells * cells),
+        GROUP.. => (cells, evenly(cells)),
+        _ => (all, GROUP / cells * cells),
     };
     let of_stretch = |first: usize| {
         let end = first + stretch;
@@ -838,7 +837,7 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
         blocks: &[(Vec<Run>, Vec<usize>)],
     ) {
         let (block, starts) = (terms.len() * PANEL, &panel_starts(terms.len())[..]);
-        let mut sums = Buffer::of(ROWS * PANEL);
+        let mut sums = Buffer::of(GROUP * PANEL);
         for channel in group.channels.clone().step_by(PANEL) {
             let weights = &group.weights[(channel - group.first) / PANEL * block..][..block];
             let used = (group.channels.end - channel).min(PANEL);

@@ -5,9 +5,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::simd::{
-    product, product_of_slices, Buffer, Lanes, Lines, Slices, Target, GROUP, PANEL, ROWS,
-};
+use super::simd::{product, Buffer, Lanes, Lines, Target, GROUP, PANEL};
 use super::tasks::pack;
 use super::{spread, threads_for};
 use crate::layers::Part;
@@ -174,10 +172,10 @@ struct Packed<'a, E> {
 /// Rows with zeros in the same places from which on these are left out.
 const ALIKE: usize = 4;
 
-/// Groups of rows that are multiplied at once. Rows with zeros in the same places, such as those of one sample behind
+/// Groups of at most [`GROUP`] rows. Rows with zeros in the same places, such as those of one sample behind
 /// its rectifiers, stay among themselves if there are some.
 fn groups<E: Lanes + PartialOrd>(x: &[E], terms: usize) -> Vec<Range<usize>> {
-    let (rows, most) = (x.len() / terms, Group::<E>::most(terms));
+    let rows = x.len() / terms;
     let row = |i: usize| &x[i * terms..(i + 1) * terms];
     let mut groups: Vec<Range<usize>> = Vec::new();
     let mut start = 0;
@@ -187,11 +185,11 @@ fn groups<E: Lanes + PartialOrd>(x: &[E], terms: usize) -> Vec<Range<usize>> {
         let alike = |&i: &usize| zeros_alike(row(start), row(i));
         let end = (start + 1..rows).take_while(alike).last().map_or(start + 1, |last| last + 1);
         match groups.last_mut() {
-            Some(group) if open && end - start < ALIKE && end - group.start <= most => {
+            Some(group) if open && end - start < ALIKE && end - group.start <= GROUP => {
                 group.end = end;
             }
             _ => {
-                let (count, length) = ((end - start).div_ceil(most), end - start);
+                let (count, length) = ((end - start).div_ceil(GROUP), end - start);
                 let at = |i: usize| start + length * i / count;
                 groups.extend((0..count).map(|i| at(i)..at(i + 1)));
                 open = length < ALIKE;
@@ -213,28 +211,17 @@ fn zeros_alike<E: Lanes + PartialOrd>(a: &[E], b: &[E]) -> bool {
 }
 
 /// Some rows of x, ready to be multiplied.
-struct Group<'a, E: Lanes> {
-    x: &'a [E],
+struct Group<E: Lanes> {
     rows: Range<usize>,
-    /// The terms that are not zero in all of the rows, by their lines in a panel.
+    /// The terms that are not zero in all of the rows, by the starts of their lines in a panel.
     present: Vec<u32>,
-    numbers: Numbers<E>,
+    /// x there, (terms, [`GROUP`]).
+    columns: Buffer<E>,
 }
 
-/// The numbers of some rows.
-enum Numbers<E: Lanes> {
-    /// Where they lie: the starts of the rows, and the terms that are present.
-    InPlace(Vec<usize>, Vec<u32>),
-    /// A copy (terms, [`GROUP`]), as long rows are in each other's way in the cache.
-    Copy(Buffer<E>),
-}
-
-/// Terms of rows that are multiplied where they lie.
-const SHORT: usize = 512;
-
-impl<'a, E: Lanes + PartialOrd> Group<'a, E> {
+impl<E: Lanes + PartialOrd> Group<E> {
     #[inline(always)]
-    fn new(x: &'a [E], terms: usize, rows: Range<usize>) -> Self {
+    fn new(x: &[E], terms: usize, rows: Range<usize>) -> Self {
         let (x, count) = (&x[rows.start * terms..rows.end * terms], rows.len());
         let mut used = vec![false; terms];
         for row in x.chunks_exact(terms) {
@@ -242,52 +229,28 @@ impl<'a, E: Lanes + PartialOrd> Group<'a, E> {
                 used[term] |= row[term] != E::default();
             }
         }
-        let mut own = vec![0; terms];
+        let mut present = vec![0; terms];
         let mut length = 0;
         for term in 0..terms {
-            own[length] = term as u32;
+            present[length] = (term * PANEL) as u32;
             length += usize::from(used[term]);
         }
-        own.truncate(length);
-        let present = own.iter().map(|term| term * PANEL as u32).collect();
-        let numbers = match terms {
-            0..=SHORT => Numbers::InPlace((0..count).map(|i| i * terms).collect(), own),
-            _ => {
-                let mut copy = Buffer::of(length * GROUP);
-                for (column, &term) in copy.as_chunks_mut::<GROUP>().0.iter_mut().zip(&own) {
-                    let cells = &x[term as usize..];
-                    for i in 0..count.min(GROUP) {
-                        column[i] = cells[i * terms];
-                    }
-                }
-                Numbers::Copy(copy)
+        present.truncate(length);
+        let mut columns = Buffer::of(length * GROUP);
+        for (column, &start) in columns.as_chunks_mut::<GROUP>().0.iter_mut().zip(&present) {
+            let cells = &x[start as usize / PANEL..];
+            for i in 0..count.min(GROUP) {
+                column[i] = cells[i * terms];
             }
-        };
-        Self { x, rows, present, numbers }
-    }
-
-    /// Rows of a group at most.
-    fn most(terms: usize) -> usize {
-        if terms <= SHORT {
-            ROWS
-        } else {
-            GROUP
         }
+        Self { rows, present, columns }
     }
 
     /// The products of the rows and the `used` columns of a panel.
     #[inline(always)]
     fn product<S: Simd>(&self, simd: S, panel: &[E], used: usize, target: Target<'_, '_, E>) {
         let lines = Lines { cells: panel, starts: &self.present, used };
-        match &self.numbers {
-            Numbers::InPlace(places, terms) => {
-                let slices = Slices { cells: self.x, places, terms };
-                product_of_slices::<S, E>(simd, lines, slices, target);
-            }
-            Numbers::Copy(copy) => {
-                product::<S, E>(simd, lines, (copy, self.rows.len()), target);
-            }
-        }
+        product::<S, E>(simd, lines, (&self.columns, self.rows.len()), target);
     }
 }
 
@@ -360,7 +323,7 @@ struct Panels<'a, 'b, E: Lanes> {
     pack: Pack<E>,
     /// The first of the sums.
     first: usize,
-    groups: &'a [Group<'a, E>],
+    groups: &'a [Group<E>],
     y: &'a mut [&'b mut [E]],
     extents: Extents,
     transposed: bool,

@@ -30,7 +30,7 @@ use super::{pool, Kernels, Rectifier, Window};
 use crate::layers::Part;
 
 /// Multiplications below which a second thread costs more than it brings.
-const WORTH_A_THREAD: usize = 1 << 20;
+const WORTH_A_THREAD: usize = 1 << 19;
 
 /// A float type of the ndarray backend.
 pub trait Float: FloatNdArrayElement + simd::Lanes + PartialOrd

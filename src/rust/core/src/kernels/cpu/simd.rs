@@ -15,9 +15,6 @@ pub const PANEL: usize = 32;
 /// Sums that are computed at once for the cells of a panel.
 pub const GROUP: usize = 8;
 
-/// Sums that are computed at once where each has numbers of its own, see [`product_of_slices`].
-pub const ROWS: usize = 12;
-
 /// A float type with its vectors.
 pub trait Lanes:
     Copy
@@ -336,10 +333,10 @@ impl<E: Lanes> WithSimd for ProductOfSlices<'_, '_, E> {
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
         let (used, sums) = (self.lines.used, self.slices.places.len());
-        let most = if S::REGISTER_COUNT >= 32 { ROWS } else { ROWS / 2 };
+        let most = if S::REGISTER_COUNT >= 32 { GROUP } else { GROUP / 2 };
         in_tiles!(
             self, simd, used, sums, most,
-            1 to 1, 2 to 2, 3 to 3, 4 to 4, 5 to 5, 6 to 6, 7 to 7, 8 to 9, 10 to 11, 12 to 12
+            1 to 1, 2 to 2, 3 to 3, 4 to 4, 5 to 5, 6 to 6, 7 to 7, 8 to 8
         );
     }
 }
