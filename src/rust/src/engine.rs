@@ -341,7 +341,8 @@ type Part = (Range<usize>, Range<usize>);
 
 /// The parts of a call, those of the same rows adjacent, and whether they are for threads of their own:
 /// a walk back over many rows is slower than several over few, whose signals stay in the cache and in
-/// memory that is in use already. Large weights are to be read for more rows at a time, by one walk.
+/// memory that is in use already. Large weights are to be read for more rows at a time, and by one walk if
+/// there are few.
 fn parts<B: Kernels>(
     network: &Network<B>,
     targets: &[Vec<usize>],
@@ -353,17 +354,23 @@ fn parts<B: Kernels>(
     let targets = targets.iter().map(Vec::len).max().unwrap_or(1);
     let copy = size_of::<B::FloatElem>() * (all + 4 * targets * largest).max(1);
     let fitting = (B::WORKING_SET.max(weights) / copy).max(1);
-    let (copies, each) = match copies {
-        Copies::Each(copies) => (copies, fitting),
-        Copies::All(n) => (0..n, n),
+    let (copies, divisible) = match copies {
+        Copies::Each(copies) => (copies, true),
+        Copies::All(n) => (0..n, false),
     };
     let rows = (fitting / copies.len().max(1)).max(1);
-    let apart = weights <= B::WORKING_SET;
+    let points = samples * copies.len();
+    let apart = weights <= B::WORKING_SET || points >= 2 * threads;
     // Small work is not worth a thread, and threads should have the same number of parts.
-    let count = samples.div_ceil(rows);
-    let large = samples * copies.len() * copy > B::WORKING_SET / 8;
-    let count = if apart && large { count.next_multiple_of(threads) } else { count };
-    let rows = samples.div_ceil(count.max(1)).max(1);
+    let large = points * copy > B::WORKING_SET / 8;
+    let even = |parts: usize| if apart && large { parts.next_multiple_of(threads) } else { parts };
+    let rows = samples.div_ceil(even(samples.div_ceil(rows)).max(1)).max(1);
+    let divided = match samples.div_ceil(rows) {
+        _ if !divisible => 1,
+        parts if parts < threads => even(copies.len().div_ceil(fitting)),
+        _ => copies.len().div_ceil(fitting),
+    };
+    let each = copies.len().div_ceil(divided.max(1));
     let of_rows =
         |rows: Range<usize>| blocks(copies.clone(), each).map(move |copies| (rows.clone(), copies));
     (blocks(0..samples, rows).flat_map(of_rows).collect(), apart)

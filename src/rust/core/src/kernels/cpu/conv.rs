@@ -28,6 +28,9 @@ const TERMS: usize = 128;
 /// The same where strips do as well, but of cells that lie apart.
 const MANY_TERMS: usize = 1024;
 
+/// Cells of an image up to which it is laid out as a whole.
+const WHOLE: usize = 1 << 19;
+
 /// One axis of a correlation: which cells of the source are summed up, and where the sums go.
 #[derive(Debug, Clone)]
 struct Side {
@@ -128,7 +131,8 @@ impl Layout {
         let terms = channels * sides[0].taps.len() * sides[1].taps.len();
         let whole = Strips::new(sides);
         let apart = sides.iter().any(|side| side.step > 1);
-        let results = |least: usize| results >= PANEL && terms >= least;
+        let fits = channels * whole.distance() <= WHOLE;
+        let results = |least: usize| results >= PANEL && terms >= least && fits;
         match whole.panels(sides, channels) {
             Some(strips) if !(apart && results(MANY_TERMS)) => Self::Strips(strips),
             _ if results(TERMS) => Self::Results(whole),

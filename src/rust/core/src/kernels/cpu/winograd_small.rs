@@ -178,9 +178,35 @@ impl<E: Lanes> Share<'_, '_, E> {
             }
         }
     }
-}
 
-impl<E: Lanes> Share<'_, '_, E> {
+    /// A tile of results, (cells, [`PANEL`]), from its sums, which are `distance` apart for the points.
+    #[inline(always)]
+    fn results<S: Simd>(&self, simd: S, sums: &[E], distance: usize, tile: &mut [E]) {
+        let zero = E::splat(simd, E::default());
+        for v in 0..E::vectors::<S>(&tile[..PANEL]).len() {
+            let mut columns = [[zero; TILE]; PATCH];
+            for j in 0..PATCH {
+                let mut column = [zero; PATCH];
+                for i in 0..PATCH {
+                    let line = (i * PATCH + j) * distance;
+                    column[i] = E::vectors::<S>(&sums[line..line + PANEL])[v];
+                }
+                columns[j] = results_of::<S, E>(simd, column);
+            }
+            for i in 0..TILE {
+                let mut row = [zero; PATCH];
+                for j in 0..PATCH {
+                    row[j] = columns[j][i];
+                }
+                let row = results_of::<S, E>(simd, row);
+                for j in 0..TILE {
+                    let line = (i * TILE + j) * PANEL;
+                    E::vectors_mut::<S>(&mut tile[line..line + PANEL])[v] = row[j];
+                }
+            }
+        }
+    }
+
     /// Adds the bias and sets a tile of some results from channel `block` of the task on into their planes.
     #[inline(always)]
     fn store(&mut self, tile: &[E], [image, block, used]: [usize; 3], [row, column]: [usize; 2]) {
@@ -223,8 +249,6 @@ impl<E: Lanes> WithSimd for Share<'_, '_, E> {
             points: Buffer::of(POINTS * GROUP * PANEL),
         };
         scratch.plane.fill(E::default());
-        let vectors = E::vectors::<S>(&tile[..PANEL]).len();
-        let zero = E::splat(simd, E::default());
         for first in (0..images).step_by(at_once) {
             let count = at_once.min(images - first);
             for image in 0..count {
@@ -265,29 +289,8 @@ impl<E: Lanes> WithSimd for Share<'_, '_, E> {
                 for g in 0..count * groups {
                     let image = first + g / groups;
                     for (t, place) in group(g % groups).enumerate() {
-                        for v in 0..vectors {
-                            let mut halves = [[zero; TILE]; PATCH];
-                            for j in 0..PATCH {
-                                let mut column = [zero; PATCH];
-                                for i in 0..PATCH {
-                                    let start = (i * PATCH + j) * at_once * groups + g;
-                                    let line = (start * GROUP + t) * PANEL;
-                                    column[i] = E::vectors::<S>(&sums[line..line + PANEL])[v];
-                                }
-                                halves[j] = results_of::<S, E>(simd, column);
-                            }
-                            for i in 0..TILE {
-                                let mut row = [zero; PATCH];
-                                for j in 0..PATCH {
-                                    row[j] = halves[j][i];
-                                }
-                                let row = results_of::<S, E>(simd, row);
-                                for j in 0..TILE {
-                                    let line = (i * TILE + j) * PANEL;
-                                    E::vectors_mut::<S>(&mut tile[line..line + PANEL])[v] = row[j];
-                                }
-                            }
-                        }
+                        let sums = &sums[(g * GROUP + t) * PANEL..];
+                        self.results(simd, sums, at_once * groups * GROUP * PANEL, &mut tile);
                         self.store(&tile, [image, block, used], [place / columns, place % columns]);
                     }
                 }
