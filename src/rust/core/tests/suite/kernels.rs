@@ -374,7 +374,7 @@ fn results_do_not_depend_on_other_rows() {
     let device = Default::default();
     let values = |t| innsight_core::tensor::Tensor::<B>::from_primitive(t).into_vec();
     let axis = |n, kernel| Axis { kernel, padding: [1, 1], ..Axis::trivial(n) };
-    // Small planes, of which one is laid out in another way than several.
+    // Tiles side by side, and results side by side.
     for (kernel, [height, width]) in [(3, [13, 10]), (2, [13, 10]), (3, [7, 7]), (2, [7, 7])] {
         let window = Window::new([axis(height, kernel), axis(width, kernel)]).unwrap();
         let mut random = Random::new(9);
