@@ -12,7 +12,7 @@ use innsight_core::graph::{Network, Output, Tape, Value};
 use innsight_core::kernels::cpu::{in_parallel, set_threads};
 use innsight_core::kernels::Kernels;
 use innsight_core::methods::{
-    self as method, average, ends, explain, integrate_exactly, join, transposed, Attributions,
+    self as method, add, average, ends, explain, integrate_exactly, join, transposed, Attributions,
     ConnectionWeights, DeepLift, Entry, ExpectedGradient, Gradient, IntegratedGradient, Lrp,
     LrpRules, Points, SmoothGrad,
 };
@@ -365,11 +365,9 @@ fn parts<B: Kernels>(
     let large = points * copy > B::WORKING_SET / 8;
     let even = |parts: usize| if apart && large { parts.next_multiple_of(threads) } else { parts };
     let rows = samples.div_ceil(even(samples.div_ceil(rows)).max(1)).max(1);
-    let divided = match samples.div_ceil(rows) {
-        _ if !divisible => 1,
-        parts if parts < threads => even(copies.len().div_ceil(fitting)),
-        _ => copies.len().div_ceil(fitting),
-    };
+    let divided = if divisible { copies.len().div_ceil(fitting) } else { 1 };
+    let few = divisible && samples.div_ceil(rows) < threads;
+    let divided = if few { even(divided) } else { divided };
     let each = copies.len().div_ceil(divided.max(1));
     let of_rows =
         |rows: Range<usize>| blocks(copies.clone(), each).map(move |copies| (rows.clone(), copies));
@@ -481,11 +479,6 @@ fn predictions<B: Kernels>(
     let parts = of_parts(parts, apart, of_part);
     let parts = parts.collect::<Result<_>>()?;
     Ok(transposed(parts).map(|rows| Tensor::concatenate(&rows, 0)).collect())
-}
-
-fn add<B: Kernels>(parts: &[Tensor<B>]) -> Tensor<B> {
-    let sum = parts.iter().cloned().reduce(|a, b| a + b);
-    sum.expect("there is a part")
 }
 
 /// The answers for some rows x of the data, the first of which is number `first`, and some copies of

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::points::between;
-use super::{average, ends, join, kinks, Attributions, Batch, Factors, Points, MAX_KINKS};
+use super::{add, average, ends, join, kinks, Attributions, Batch, Factors, Points, MAX_KINKS};
 use crate::error::Result;
 use crate::graph::Network;
 use crate::kernels::Kernels;
@@ -64,7 +64,7 @@ pub fn integrate_exactly<B: Kernels>(
             let batch = method.batch(&x, row, start..pieces.min(start + limit));
             let part = average(network, batch, targets, ignore_last_activation)?;
             sum = Some(match sum {
-                Some(sum) => join(vec![sum, part], |parts| parts[0].clone() + parts[1].clone()),
+                Some(sum) => join(vec![sum, part], add),
                 None => part,
             });
         }

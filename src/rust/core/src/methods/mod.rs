@@ -19,7 +19,7 @@ pub use gradient::Gradient;
 pub use integrated_gradient::{integrate_exactly, IntegratedGradient};
 pub use kinks::{kinks, MAX_KINKS};
 pub use lrp::{Choice, Lrp, LrpRules};
-pub use points::{average, join, transposed, Attributions, Batch, Factors, Points};
+pub use points::{add, average, join, transposed, Attributions, Batch, Factors, Points};
 pub use smooth_grad::SmoothGrad;
 
 use crate::error::{Kind, Result};

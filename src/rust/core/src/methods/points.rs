@@ -60,6 +60,12 @@ pub fn join<B: Kernels>(
     transposed(parts).map(of_output).collect()
 }
 
+/// The sum of some tensors, for [`join`]; there is at least one.
+pub fn add<B: Kernels>(parts: &[Tensor<B>]) -> Tensor<B> {
+    let sum = parts.iter().cloned().reduce(|a, b| a + b);
+    sum.expect("there is a part")
+}
+
 /// What several lists have in the same place.
 pub fn transposed<T>(lists: Vec<Vec<T>>) -> impl Iterator<Item = Vec<T>> {
     let mut lists: Vec<_> = lists.into_iter().map(Vec::into_iter).collect();

@@ -24,8 +24,8 @@ const BUFFER: usize = 1 << 18;
 /// Channels of the source from which on the transformations pay.
 const CHANNELS: usize = 16;
 
-/// Tiles of a plane from which on it pays: the kernels take four times the memory, which is to be read for
-/// all tiles. The number of images does not count: what comes out must not depend on it.
+/// Tiles of a plane from which on it pays: the kernels take two to four times the memory, which is to be read
+/// for all tiles. The number of images does not count: what comes out must not depend on it.
 const TILES: usize = 8;
 
 /// Values of a panel at every point.
@@ -77,6 +77,30 @@ impl Problem {
     pub fn tiles(&self, tile: usize) -> [usize; 2] {
         self.result.map(|n| n.div_ceil(tile))
     }
+
+    /// Whether a plane has enough tiles of this size.
+    pub fn has_tiles(&self, tile: usize) -> bool {
+        self.tiles(tile).iter().product::<usize>() >= TILES
+    }
+
+    /// Computes y from x (images, channels, cells of a plane), both by tasks, with tiles of so many results and
+    /// so many points.
+    pub fn in_tasks<E: Lanes>(
+        &self,
+        (x, y): (&[E], &mut [E]),
+        division: Division,
+        [tile, points]: [usize; 2],
+        compute: impl Fn(&[E], Task<'_, E>) + Sync,
+    ) {
+        let image = self.channels * self.source[0] * self.source[1];
+        let tiles = division.images * self.tiles(tile).iter().product::<usize>();
+        let threads = threads_for(tiles * points * self.channels * self.results);
+        spread(division.tasks(y, threads), threads, |tasks| {
+            for task in tasks {
+                compute(&x[task.images.start * image..task.images.end * image], task);
+            }
+        });
+    }
 }
 
 /// Whether Winograd's convolution, of tiles of any size, can compute this.
@@ -88,7 +112,7 @@ pub(super) fn fits(problem: &Problem, window: &Window) -> bool {
 
 /// Whether tiles of this size pay.
 pub(super) fn suits(problem: &Problem) -> bool {
-    problem.tiles(TILE).iter().product::<usize>() >= TILES
+    problem.has_tiles(TILE)
 }
 
 /// A convolution, or its pullback, ready to be computed.
@@ -102,14 +126,11 @@ pub struct Plan<E> {
 impl<E: Lanes> Plan<E> {
     /// For weights (outputs, inputs, 3, 3) of a problem that is [suited](suits).
     pub fn new(weights: &[E], of: Problem) -> Self {
-        let mut plan = Self { of, weights: Vec::new() };
-        plan.weights = plan.transform(weights);
-        plan
+        Self { weights: Self::transform(&of, weights), of }
     }
 
     /// The kernels at all points.
-    fn transform(&self, weights: &[E]) -> Vec<E> {
-        let of = &self.of;
+    fn transform(of: &Problem, weights: &[E]) -> Vec<E> {
         let block = of.channels * GROUP;
         let blocks = of.results.div_ceil(GROUP);
         let mut at_points = vec![E::default(); POINTS * blocks * block];
@@ -140,13 +161,8 @@ impl<E: Lanes> Plan<E> {
             lanes: rows * columns,
             block: GROUP,
         };
-        let image = of.channels * of.source[0] * of.source[1];
-        let threads = threads_for(images * rows * columns * POINTS * of.channels * of.results);
-        spread(division.tasks(y, threads), threads, |tasks| {
-            for task in tasks {
-                let x = &x[task.images.start * image..task.images.end * image];
-                Arch::new().dispatch(Share { plan: self, x, task, bias });
-            }
+        of.in_tasks((x, y), division, [TILE, POINTS], |x, task| {
+            Arch::new().dispatch(Share { plan: self, x, task, bias });
         });
     }
 

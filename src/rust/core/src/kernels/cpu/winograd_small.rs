@@ -21,10 +21,6 @@ const POINTS: usize = PATCH * PATCH;
 /// Cells of patches that are dealt with at a time: they are read for every panel of results.
 const BUFFER: usize = 1 << 21;
 
-/// Tiles of a plane from which on it pays: the kernels take twice the memory, which is to be read for all
-/// tiles. The number of images does not count: what comes out must not depend on it.
-const TILES: usize = 8;
-
 /// Whether tiles of this size pay, and patches take the whole source.
 pub(super) fn suits(problem: &Problem) -> bool {
     let tiles = problem.tiles(TILE);
@@ -32,7 +28,7 @@ pub(super) fn suits(problem: &Problem) -> bool {
         let (padding, patches) = (problem.padding[i], TILE * tiles[i] + PATCH - TILE);
         padding >= 0 && problem.source[i] + padding as usize <= patches
     };
-    problem.results >= PANEL && tiles.iter().product::<usize>() >= TILES && whole(0) && whole(1)
+    problem.results >= PANEL && problem.has_tiles(TILE) && whole(0) && whole(1)
 }
 
 /// A convolution, or its pullback, ready to be computed.
@@ -71,14 +67,8 @@ impl<E: Lanes> Plan<E> {
         let plane: usize = of.result.iter().product();
         let (channels, block) = (of.results, PANEL);
         let division = Division { images, channels, plane, unit: plane, lanes: 0, block };
-        let tiles: usize = of.tiles(TILE).iter().product();
-        let threads = threads_for(images * tiles * POINTS * of.channels * of.results);
-        let image = of.channels * of.source[0] * of.source[1];
-        spread(division.tasks(y, threads), threads, |tasks| {
-            for task in tasks {
-                let x = &x[task.images.start * image..task.images.end * image];
-                Arch::new().dispatch(Share { plan: self, x, task, bias });
-            }
+        of.in_tasks((x, y), division, [TILE, POINTS], |x, task| {
+            Arch::new().dispatch(Share { plan: self, x, task, bias });
         });
     }
 }
