@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::simd::{product, Buffer, Lanes, Lines, Target, GROUP, PANEL};
+use super::simd::{lanes, product, Buffer, Lanes, Lines, Target, GROUP, PANEL};
 use super::tasks::pack;
 use super::{spread, threads_for};
 use crate::layers::Part;
@@ -431,7 +431,7 @@ impl<E: Lanes + PartialOrd, const P: u8> Rows<'_, '_, E, P> {
                 }
             }
         }
-        let lanes = std::mem::size_of::<E::Vector<S>>() / std::mem::size_of::<E>();
+        let lanes = lanes::<S, E>();
         for m in 0..M {
             for n in 0..N {
                 let mut total = E::sum(simd, sums[m][n]);
@@ -494,7 +494,7 @@ impl<E: Lanes + PartialOrd, const P: u8> Columns<'_, '_, E, P> {
         let w: [&[E]; N] =
             std::array::from_fn(|n| &self.weight[(term + n) * sums + start..][..length]);
         let x: [E; N] = std::array::from_fn(|n| self.x[row * terms + term + n]);
-        let lanes = std::mem::size_of::<E::Vector<S>>() / std::mem::size_of::<E>();
+        let lanes = lanes::<S, E>();
         let (vectors, rest) = y.split_at_mut(length / lanes * lanes);
         let vectors = E::vectors_mut::<S>(vectors);
         let count = vectors.len();

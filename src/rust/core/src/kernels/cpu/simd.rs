@@ -156,6 +156,12 @@ lanes!(
     reduce_sum_f64s
 );
 
+/// The cells of a vector.
+#[inline(always)]
+pub fn lanes<S: Simd, E: Lanes>() -> usize {
+    std::mem::size_of::<E::Vector<S>>() / std::mem::size_of::<E>()
+}
+
 /// Lines of cells, one for every term of a sum.
 #[derive(Clone, Copy)]
 pub struct Lines<'a, E> {
@@ -165,6 +171,14 @@ pub struct Lines<'a, E> {
     pub starts: &'a [u32],
     /// The cells of a line that are used, at most [`PANEL`].
     pub used: usize,
+}
+
+impl<'a, E: Lanes> Lines<'a, E> {
+    /// `V` vectors of the line that begins at `start`, from a cell on.
+    #[inline(always)]
+    fn vectors<S: Simd, const V: usize>(&self, start: u32, cell: usize) -> &'a [E::Vector<S>] {
+        E::vectors::<S>(&self.cells[start as usize + cell..][..V * lanes::<S, E>()])
+    }
 }
 
 /// Starts of lines that follow each other as panels (terms, [`PANEL`]).
@@ -201,7 +215,7 @@ impl<E: Lanes> Target<'_, '_, E> {
         [cell, first]: [usize; 2],
         used: usize,
     ) {
-        let lanes = std::mem::size_of::<E::Vector<S>>() / std::mem::size_of::<E>();
+        let lanes = lanes::<S, E>();
         let one = E::splat(simd, E::number(1.0));
         for n in 0..N {
             let (line, bias) = self.line(first + n, used);
@@ -243,7 +257,7 @@ struct Product<'a, 'b, E> {
 /// Computes a product by tiles of so many sums and two vectors or one.
 macro_rules! in_tiles {
     ($product:expr, $simd:expr, $used:expr, $sums:expr, $most:expr, $($n:literal to $last:literal),*) => {
-        let lanes = std::mem::size_of::<E::Vector<S>>() / std::mem::size_of::<E>();
+        let lanes = lanes::<S, E>();
         for cell in (0..$used).step_by(2 * lanes) {
             let mut first = 0;
             while first < $sums {
@@ -282,10 +296,9 @@ impl<E: Lanes> Product<'_, '_, E> {
         [cell, first]: [usize; 2],
     ) -> usize {
         let (lines, weights) = (self.lines, self.weights);
-        let lanes = std::mem::size_of::<E::Vector<S>>() / std::mem::size_of::<E>();
         let mut sums = [[E::splat(simd, E::default()); V]; N];
         for (&start, w) in lines.starts.iter().zip(weights.as_chunks::<GROUP>().0) {
-            let cells = E::vectors::<S>(&lines.cells[start as usize + cell..][..V * lanes]);
+            let cells = lines.vectors::<S, V>(start, cell);
             let w = &w[first..first + N];
             for n in 0..N {
                 let w = E::splat(simd, w[n]);
@@ -351,7 +364,6 @@ impl<E: Lanes> ProductOfSlices<'_, '_, E> {
     ) -> usize {
         let (lines, slices) = (self.lines, self.slices);
         let (all, places) = (slices.cells, &slices.places[first..first + N]);
-        let lanes = std::mem::size_of::<E::Vector<S>>() / std::mem::size_of::<E>();
         let mut last = 0;
         for n in 0..N {
             last = last.max(places[n]);
@@ -364,7 +376,7 @@ impl<E: Lanes> ProductOfSlices<'_, '_, E> {
         }
         let mut sums = [[E::splat(simd, E::default()); V]; N];
         for (&start, &at) in lines.starts.iter().zip(slices.terms) {
-            let cells = E::vectors::<S>(&lines.cells[start as usize + cell..][..V * lanes]);
+            let cells = lines.vectors::<S, V>(start, cell);
             for n in 0..N {
                 let number = E::splat(simd, numbers[n][at as usize]);
                 for v in 0..V {
