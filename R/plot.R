@@ -60,7 +60,7 @@
 #' lrp <- run_lrp(convert(digits$model), digits$images[1:2, , , , drop = FALSE])
 #' plot(lrp, data_idx = 1:2, output_label = c("3", "8"), overlay = TRUE)
 #' @method autoplot InterpretingMethod
-#' @exportS3Method ggplot2::autoplot
+#' @rawNamespace S3method(ggplot2::autoplot,InterpretingMethod)
 autoplot.InterpretingMethod <- function(object, data_idx = 1, output_idx = NULL,
                                         output_label = NULL, aggr_channels = "sum",
                                         as_plotly = FALSE, same_scale = FALSE, show_preds = TRUE,

@@ -3,6 +3,12 @@ cells <- function(frame, column = "value") {
   split(frame[[column]], list(frame$data, frame$output_node), drop = TRUE)
 }
 
+test_that("ggplot2's generics find the methods, also from outside of the namespace", {
+  method <- \(generic, class) getS3method(generic, class, envir = asNamespace("ggplot2"))
+  expect_identical(method("autoplot", "InterpretingMethod"), autoplot.InterpretingMethod)
+  expect_identical(method("ggplot_build", "innsight_ggplot2"), ggplot_build.innsight_ggplot2)
+})
+
 test_that("tabular results are bars, one panel per data point and node", {
   lrp <- iris_lrp()
   picture <- plot(lrp, data_idx = c(1, 102), output_idx = 1:3)
