@@ -3,7 +3,7 @@
 //!
 //!     cargo run --release --bin methods [-- NETWORKS [METHODS [THREADS [RUNS]]]]
 //!
-//! NETWORKS are letters (`bcd`), METHODS a part of a name (`lrp`, empty for all).
+//! NETWORKS are letters (`bcd`), METHODS the start of a name (`lrp`, empty for all).
 
 use std::time::Instant;
 
@@ -263,7 +263,7 @@ fn main() {
             ("smoothgrad 10", Box::new(|| averaged(&smooth))),
             ("integrated gradient 10", Box::new(|| averaged(&integrated))),
         ];
-        for (name, run) in methods.iter().filter(|(name, _)| name.contains(arg(1, ""))) {
+        for (name, run) in methods.iter().filter(|(name, _)| name.starts_with(arg(1, ""))) {
             run();
             let time = |_| {
                 let start = Instant::now();

@@ -91,8 +91,8 @@ fn stream<E: Lanes + PartialOrd, const P: u8>(
     let Extents { rows, terms, sums } = extents;
     let threads = threads_for(rows * terms * sums);
     let streamed = rows < if transposed { MANY[1] } else { MANY[0] };
-    let groups = if streamed { Vec::new() } else { groups(x, terms) };
-    let groups: Vec<_> = groups.into_iter().map(|rows| Group::new(x, terms, rows)).collect();
+    let runs = if streamed { Vec::new() } else { Run::all(x, terms, rows) };
+    let rows = &Gathered::new(x, terms, &runs);
     // Every thread has its own sums of all rows, whole panels of them.
     let share = sums.div_ceil(threads).next_multiple_of(PANEL);
     let mut tasks: Vec<(usize, Vec<&mut [E]>)> =
@@ -105,9 +105,8 @@ fn stream<E: Lanes + PartialOrd, const P: u8>(
             let y = &mut y[..];
             match (transposed, streamed) {
                 (_, false) => {
-                    let groups = &groups[..];
                     let pack = pack_panels::<E, P>;
-                    let part = Panels { weight, pack, first, groups, y, extents, transposed };
+                    let part = Panels { weight, pack, first, rows, y, extents, transposed };
                     Arch::new().dispatch(part);
                 }
                 (true, true) => {
@@ -172,87 +171,139 @@ struct Packed<'a, E> {
 /// Rows with zeros in the same places from which on these are left out.
 const ALIKE: usize = 4;
 
-/// Groups of at most [`GROUP`] rows. Rows with zeros in the same places, such as those of one sample behind
-/// its rectifiers, stay among themselves if there are some.
-fn groups<E: Lanes + PartialOrd>(x: &[E], terms: usize) -> Vec<Range<usize>> {
-    let rows = x.len() / terms;
-    let row = |i: usize| &x[i * terms..(i + 1) * terms];
-    let mut groups: Vec<Range<usize>> = Vec::new();
-    let mut start = 0;
-    // Whether the last group may take rows of other zeros.
-    let mut open = false;
-    while start < rows {
-        let alike = |&i: &usize| zeros_alike(row(start), row(i));
-        let end = (start + 1..rows).take_while(alike).last().map_or(start + 1, |last| last + 1);
-        match groups.last_mut() {
-            Some(group) if open && end - start < ALIKE && end - group.start <= GROUP => {
-                group.end = end;
+/// Rows that are multiplied without the terms which are zero in all of them.
+struct Run {
+    rows: Range<usize>,
+    /// Whether every row has its zeros where the first has them.
+    alike: bool,
+}
+
+impl Run {
+    /// The rows of x, in their order, in runs of at most so many rows. Those with zeros in the same places,
+    /// such as those of one sample behind its rectifiers, stay among themselves if there are some; of
+    /// others there are at most [`GROUP`] in a run.
+    #[inline(always)]
+    fn all<E: Lanes + PartialOrd>(x: &[E], terms: usize, most: usize) -> Vec<Self> {
+        let rows = x.len() / terms;
+        let mut runs: Vec<Self> = Vec::new();
+        let mut start = 0;
+        while start < rows {
+            let first = &x[start * terms..][..terms];
+            let mut end = start + 1;
+            while end < rows.min(start + most)
+                && zeros_alike(first, &x[end * terms..(end + 1) * terms])
+            {
+                end += 1;
             }
-            _ => {
-                let (count, length) = ((end - start).div_ceil(GROUP), end - start);
-                let at = |i: usize| start + length * i / count;
-                groups.extend((0..count).map(|i| at(i)..at(i + 1)));
-                open = length < ALIKE;
+            let alike = end - start >= ALIKE;
+            match runs.last_mut() {
+                Some(run) if !run.alike && !alike && end - run.rows.start <= GROUP => {
+                    run.rows.end = end;
+                }
+                _ => runs.push(Self { rows: start..end, alike }),
             }
+            start = end;
         }
-        start = end;
+        runs
     }
-    groups
 }
 
 /// Whether two rows have their zeros in the same places.
+#[inline(always)]
 fn zeros_alike<E: Lanes + PartialOrd>(a: &[E], b: &[E]) -> bool {
     let zero = E::default();
-    let differ = |(a, b): (&[E], &[E])| {
-        let cells = a.iter().zip(b);
-        cells.fold(false, |differ, (a, b)| differ | ((*a == zero) != (*b == zero)))
-    };
-    !a.chunks(64).zip(b.chunks(64)).any(differ)
+    for (a, b) in a.chunks(64).zip(b.chunks(64)) {
+        let mut differ = false;
+        for i in 0..a.len().min(b.len()) {
+            differ |= (a[i] == zero) != (b[i] == zero);
+        }
+        if differ {
+            return false;
+        }
+    }
+    true
 }
 
-/// Some rows of x, ready to be multiplied.
-struct Group<E: Lanes> {
-    rows: Range<usize>,
-    /// The terms that are not zero in all of the rows, by the starts of their lines in a panel.
+/// Runs of rows of x, ready to be multiplied.
+struct Gathered<E: Lanes> {
+    blocks: Vec<Block>,
+    /// The terms of the runs that are not zero in all rows, by the starts of their lines in a panel.
     present: Vec<u32>,
-    /// x there, (terms, [`GROUP`]).
+    /// x there, (terms, [`GROUP`]) for every block.
     columns: Buffer<E>,
 }
 
-impl<E: Lanes + PartialOrd> Group<E> {
+/// At most [`GROUP`] rows of a run.
+struct Block {
+    rows: Range<usize>,
+    /// Where its terms lie in `present`, and x there in `columns`.
+    terms: Range<usize>,
+    columns: Range<usize>,
+}
+
+impl<E: Lanes + PartialOrd> Gathered<E> {
     #[inline(always)]
-    fn new(x: &[E], terms: usize, rows: Range<usize>) -> Self {
-        let (x, count) = (&x[rows.start * terms..rows.end * terms], rows.len());
+    fn new(x: &[E], terms: usize, runs: &[Run]) -> Self {
+        let mut blocks = Vec::new();
+        let mut present = vec![0; runs.len() * terms];
         let mut used = vec![false; terms];
-        for row in x.chunks_exact(terms) {
+        let (mut end, mut cells) = (0, 0);
+        for Run { rows, alike } in runs {
+            used.fill(false);
+            let last = if *alike { rows.start + 1 } else { rows.end };
+            for row in x[rows.start * terms..last * terms].chunks_exact(terms) {
+                for term in 0..terms {
+                    used[term] |= row[term] != E::default();
+                }
+            }
+            let start = end;
             for term in 0..terms {
-                used[term] |= row[term] != E::default();
+                present[end] = (term * PANEL) as u32;
+                end += usize::from(used[term]);
+            }
+            let (length, count) = (rows.len(), rows.len().div_ceil(GROUP));
+            for i in 0..count {
+                let rows = rows.start + length * i / count..rows.start + length * (i + 1) / count;
+                let columns = cells..cells + (end - start) * GROUP;
+                cells = columns.end;
+                blocks.push(Block { rows, terms: start..end, columns });
             }
         }
-        let mut present = vec![0; terms];
-        let mut length = 0;
-        for term in 0..terms {
-            present[length] = (term * PANEL) as u32;
-            length += usize::from(used[term]);
-        }
-        present.truncate(length);
-        let mut columns = Buffer::of(length * GROUP);
-        for (column, &start) in columns.as_chunks_mut::<GROUP>().0.iter_mut().zip(&present) {
-            let cells = &x[start as usize / PANEL..];
-            for i in 0..count.min(GROUP) {
-                column[i] = cells[i * terms];
+        let mut columns = Buffer::of(cells);
+        for block in &blocks {
+            let present = &present[block.terms.clone()];
+            let columns = columns[block.columns.clone()].as_chunks_mut::<GROUP>().0;
+            let (x, count) = (&x[block.rows.start * terms..], block.rows.len().min(GROUP));
+            for (column, &start) in columns.iter_mut().zip(present) {
+                let cells = &x[start as usize / PANEL..];
+                for i in 0..count {
+                    column[i] = cells[i * terms];
+                }
             }
         }
-        Self { rows, present, columns }
+        Self { blocks, present, columns }
     }
 
-    /// The products of the rows and the `used` columns of a panel.
+    /// The products with the `used` columns of a panel, for cells of y from `at` on.
     #[inline(always)]
-    fn product<S: Simd>(&self, simd: S, panel: &[E], used: usize, target: Target<'_, '_, E>) {
-        let lines = Lines { cells: panel, starts: &self.present, used };
-        product::<S, E>(simd, lines, (&self.columns, self.rows.len()), target);
+    fn multiply<S: Simd>(
+        &self,
+        simd: S,
+        panel: &[E],
+        used: usize,
+        (y, at): (&mut [&mut [E]], usize),
+    ) {
+        for Block { rows, terms, columns } in &self.blocks {
+            let lines = Lines { cells: panel, starts: &self.present[terms.clone()], used };
+            let columns = (&self.columns[columns.clone()], rows.len());
+            let target = Target::Lines { lines: &mut y[rows.clone()], at, bias: None };
+            product::<S, E>(simd, lines, columns, target);
+        }
     }
 }
+
+/// Cells of x that are gathered at a time, to stay in the cache while the panels of weights pass by.
+const GATHERED: usize = 1 << 14;
 
 impl<E: Lanes + PartialOrd> WithSimd for Packed<'_, E> {
     type Output = ();
@@ -261,19 +312,18 @@ impl<E: Lanes + PartialOrd> WithSimd for Packed<'_, E> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Extents { terms, sums, .. } = self.extents;
         let mut y: Vec<&mut [E]> = self.y.chunks_exact_mut(sums).collect();
-        for rows in groups(self.x, terms) {
-            let group = Group::new(self.x, terms, rows);
-            let y = &mut y[group.rows.clone()];
+        let most = (GATHERED / terms).next_multiple_of(GROUP);
+        for runs in Run::all(self.x, terms, most).chunks((most / GROUP).max(1)) {
+            let gathered = Gathered::new(self.x, terms, runs);
             for (p, panel) in self.panels.chunks_exact(terms * PANEL).enumerate() {
                 let at = p * PANEL;
-                let target = Target::Lines { lines: y, at, bias: None };
-                group.product(simd, panel, PANEL.min(sums - at), target);
+                gathered.multiply(simd, panel, PANEL.min(sums - at), (&mut y, at));
             }
-            if let Some(bias) = self.bias {
-                for row in y {
-                    for i in 0..sums.min(bias.len()) {
-                        row[i] += bias[i];
-                    }
+        }
+        if let Some(bias) = self.bias {
+            for row in y {
+                for i in 0..sums.min(bias.len()) {
+                    row[i] += bias[i];
                 }
             }
         }
@@ -323,7 +373,7 @@ struct Panels<'a, 'b, E: Lanes> {
     pack: Pack<E>,
     /// The first of the sums.
     first: usize,
-    groups: &'a [Group<E>],
+    rows: &'a Gathered<E>,
     y: &'a mut [&'b mut [E]],
     extents: Extents,
     transposed: bool,
@@ -343,16 +393,7 @@ impl<E: Lanes + PartialOrd> WithSimd for Panels<'_, '_, E> {
             let sums_at = at..at + part.len();
             (self.pack)(self.weight, [terms, sums], sums_at, self.transposed, &mut panels);
             for (panel, start) in panels.chunks_exact(terms * PANEL).zip(part.step_by(PANEL)) {
-                let used = PANEL.min(own - start);
-                for group in self.groups {
-                    let lines = &mut self.y[group.rows.clone()];
-                    group.product(
-                        simd,
-                        panel,
-                        used,
-                        Target::Lines { lines, at: start, bias: None },
-                    );
-                }
+                self.rows.multiply(simd, panel, PANEL.min(own - start), (&mut *self.y, start));
             }
         }
     }
@@ -485,15 +526,15 @@ impl<E: Lanes + PartialOrd, const P: u8> Columns<'_, '_, E, P> {
         &mut self,
         simd: S,
         row: usize,
-        term: usize,
+        present: [usize; N],
         columns: Range<usize>,
     ) {
         let Extents { terms, sums, .. } = self.extents;
         let (start, length) = (columns.start, columns.len());
         let y = &mut self.y[row][columns];
         let w: [&[E]; N] =
-            std::array::from_fn(|n| &self.weight[(term + n) * sums + start..][..length]);
-        let x: [E; N] = std::array::from_fn(|n| self.x[row * terms + term + n]);
+            std::array::from_fn(|n| &self.weight[present[n] * sums + start..][..length]);
+        let x: [E; N] = std::array::from_fn(|n| self.x[row * terms + present[n]]);
         let lanes = lanes::<S, E>();
         let (vectors, rest) = y.split_at_mut(length / lanes * lanes);
         let vectors = E::vectors_mut::<S>(vectors);
@@ -527,18 +568,29 @@ impl<E: Lanes + PartialOrd, const P: u8> WithSimd for Columns<'_, '_, E, P> {
     fn with_simd<S: Simd>(mut self, simd: S) {
         let (rows, sums) = (self.y.len(), self.y.first().map_or(0, |y| y.len()));
         let terms = self.extents.terms;
+        // Rows of W that nobody asks for are not read.
+        let mut present = Vec::with_capacity(terms);
+        for term in 0..terms {
+            let mut used = false;
+            for row in 0..rows {
+                used |= self.x[row * terms + term] != E::default();
+            }
+            if used {
+                present.push(term);
+            }
+        }
+        let (groups, rest) = present.as_chunks::<LINES>();
         let share = (CACHE / 4 / rows.max(1)).max(COLUMNS);
         for start in (0..sums).step_by(share) {
             let columns = start..sums.min(start + share);
-            for term in (0..terms).step_by(LINES) {
+            for group in groups {
                 for row in 0..rows {
-                    if terms - term >= LINES {
-                        self.add::<S, LINES>(simd, row, term, columns.clone());
-                    } else {
-                        for term in term..terms {
-                            self.add::<S, 1>(simd, row, term, columns.clone());
-                        }
-                    }
+                    self.add::<S, LINES>(simd, row, *group, columns.clone());
+                }
+            }
+            for row in 0..rows {
+                for term in rest {
+                    self.add::<S, 1>(simd, row, [*term], columns.clone());
                 }
             }
         }
