@@ -215,20 +215,30 @@ impl<E: Lanes> Target<'_, '_, E> {
         [cell, first]: [usize; 2],
         used: usize,
     ) {
-        let lanes = lanes::<S, E>();
         let one = E::splat(simd, E::number(1.0));
+        let cells = V * lanes::<S, E>();
+        let end = if let Self::Panel(_) = self { PANEL } else { used };
+        // Two loops: the call that copies a few cells would have all sums wait in memory.
+        if end - cell >= cells {
+            for n in 0..N {
+                let (line, bias) = self.line(first + n, used);
+                let bias = E::splat(simd, bias);
+                let vectors = E::vectors_mut::<S>(&mut line[cell..cell + cells]);
+                for v in 0..V {
+                    vectors[v] = E::mul_add(simd, one, sums[n][v], bias);
+                }
+            }
+            return;
+        }
         for n in 0..N {
             let (line, bias) = self.line(first + n, used);
-            let (line, bias) = (&mut line[cell..], E::splat(simd, bias));
-            let mut rest = [E::default(); PANEL];
-            let whole = line.len() >= V * lanes;
-            let vectors = E::vectors_mut::<S>(if whole { &mut *line } else { &mut rest });
+            let bias = E::splat(simd, bias);
+            let mut whole = [E::default(); PANEL];
+            let vectors = E::vectors_mut::<S>(&mut whole);
             for v in 0..V {
                 vectors[v] = E::mul_add(simd, one, sums[n][v], bias);
             }
-            if !whole {
-                line.copy_from_slice(&rest[..line.len()]);
-            }
+            line[cell..used].copy_from_slice(&whole[..used - cell]);
         }
     }
 }
