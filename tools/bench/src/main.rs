@@ -9,6 +9,14 @@ use burn_ndarray::NdArray;
 use innsight_core::kernels::{cpu::set_threads, Axis, Kernels, Window};
 use innsight_core::tensor::Tensor;
 
+// The memory of the package, which keeps large blocks from one call to the next.
+#[allow(dead_code)]
+#[path = "../../../src/rust/src/memory.rs"]
+mod memory;
+
+#[global_allocator]
+static MEMORY: memory::Recycler = memory::Recycler;
+
 type B = NdArray<f32>;
 
 /// Milliseconds: those that this thread has computed for where it is the only one, so that other

@@ -18,6 +18,7 @@ use innsight_core::model::{Array, Layer, Model, Order};
 use innsight_core::tensor::Tensor;
 use serde_json::{json, Value};
 
+#[allow(dead_code)]
 #[path = "../../../../src/rust/src/memory.rs"]
 mod memory;
 
