@@ -1,9 +1,9 @@
 //! Convolution and its pullback as products of matrices. What neighbouring windows take of a row for one
 //! cell of the kernel lies side by side in a padded copy of some rows, or of every second cell of them:
 //! products read it there. Where rows are short or cells are left out, results lie side by side in place of
-//! cells, of which a few are multiplied at once, read where they lie as well. Only small planes with few
-//! results are laid side by side for every cell of the kernel, a few panels at a time. Any way it stays in
-//! the cache.
+//! cells, of which a few are gathered and multiplied at once, the terms by stretches. Only small planes with
+//! few results are laid side by side for every cell of the kernel, a few panels at a time. Any way it stays
+//! in the cache.
 //!
 //! The pullback is a convolution as well. With a stride of s cells x falls into s interleaved phases,
 //! each of which is a convolution of the signal with its own cells of the kernel.
@@ -12,9 +12,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::simd::{
-    panel_starts, product, product_of_slices, Buffer, Lanes, Lines, Slices, Target, GROUP, PANEL,
-};
+use super::simd::{panel_starts, product, stretches, Buffer, Lanes, Lines, Target, GROUP, PANEL};
 use super::tasks::{pack, runs, Division, Run, Task};
 use super::{spread, threads_for};
 use crate::kernels::{Axis, Window};
@@ -527,6 +525,26 @@ fn copy_cells<E: Lanes>(target: &mut [E], source: &[E], step: usize) {
     target.iter_mut().zip(source.iter().step_by(step)).for_each(|(t, s)| *t = *s);
 }
 
+/// The terms of some sums side by side: what lies at each of the places.
+#[inline(always)]
+fn gather<E: Lanes>(cells: &[E], terms: &[u32], places: &[usize], columns: &mut [[E; GROUP]]) {
+    let (first, count) = (places[0], places.len().min(GROUP));
+    let reach = terms.iter().max().map_or(0, |&term| term as usize) + GROUP;
+    if places[count - 1] == first + count - 1 && first + reach <= cells.len() {
+        let cells = &cells[first..];
+        for (column, &term) in columns.iter_mut().zip(terms) {
+            column.copy_from_slice(&cells[term as usize..][..GROUP]);
+        }
+        return;
+    }
+    for (column, &term) in columns.iter_mut().zip(terms) {
+        let cells = &cells[term as usize..];
+        for n in 0..count {
+            column[n] = cells[places[n]];
+        }
+    }
+}
+
 /// One correlation for one task.
 struct Share<'a, 'b, E> {
     plan: &'a Plan<E>,
@@ -841,16 +859,45 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
         blocks: &[(Vec<Run>, Vec<usize>)],
     ) {
         let (block, starts) = (terms.len() * PANEL, &panel_starts(terms.len())[..]);
-        let mut sums = Buffer::of(GROUP * PANEL);
-        for channel in group.channels.clone().step_by(PANEL) {
-            let weights = &group.weights[(channel - group.first) / PANEL * block..][..block];
-            let used = (group.channels.end - channel).min(PANEL);
-            for (runs, places) in blocks {
-                let lines = Lines { cells: weights, starts, used };
-                let slices = Slices { cells, places, terms };
-                product_of_slices::<S, E>(simd, lines, slices, Target::Panel(&mut sums));
-                for run in runs {
-                    self.store_turned(&sums[run.lane * PANEL..], channel..channel + used, run);
+        let length = terms.len() * GROUP;
+        let at_once = (4 * BUFFER / length).clamp(1, blocks.len());
+        let mut columns = Buffer::of(at_once * length);
+        let mut sums = Buffer::of(at_once * GROUP * PANEL);
+        let mut more = Buffer::of(GROUP * PANEL);
+        for blocks in blocks.chunks(at_once) {
+            for part in stretches::<E>(terms.len()) {
+                for ((_, places), columns) in blocks.iter().zip(columns.chunks_exact_mut(length)) {
+                    let columns = &mut columns.as_chunks_mut().0[part.clone()];
+                    gather(cells, &terms[part.clone()], places, columns);
+                }
+            }
+            for channel in group.channels.clone().step_by(PANEL) {
+                let cells = &group.weights[(channel - group.first) / PANEL * block..][..block];
+                let used = (group.channels.end - channel).min(PANEL);
+                for part in stretches::<E>(terms.len()) {
+                    let lines = Lines { cells, starts: &starts[part.clone()], used };
+                    let part = part.start * GROUP..part.end * GROUP;
+                    let columns =
+                        columns.chunks_exact(length).map(|columns| &columns[part.clone()]);
+                    let sums = sums.chunks_exact_mut(GROUP * PANEL);
+                    for (((_, places), columns), sums) in blocks.iter().zip(columns).zip(sums) {
+                        let columns = (columns, places.len());
+                        if part.start == 0 {
+                            product::<S, E>(simd, lines, columns, Target::Panel(sums));
+                            continue;
+                        }
+                        product::<S, E>(simd, lines, columns, Target::Panel(&mut more));
+                        let more = &more[..sums.len()];
+                        for i in 0..more.len() {
+                            sums[i] += more[i];
+                        }
+                    }
+                }
+                for ((runs, _), sums) in blocks.iter().zip(sums.chunks_exact(GROUP * PANEL)) {
+                    for run in runs {
+                        let sums = &sums[run.lane * PANEL..];
+                        self.store_turned(sums, channel..channel + used, run);
+                    }
                 }
             }
         }

@@ -4,7 +4,7 @@
 //! What is compiled for the processor at hand is what pulp's `dispatch` inlines: arithmetic stands in
 //! plain loops and in functions marked `inline(always)`, never in closures.
 
-use std::ops::{Add, AddAssign, Deref, DerefMut, Mul, Sub};
+use std::ops::{Add, AddAssign, Deref, DerefMut, Mul, Range, Sub};
 use std::sync::Mutex;
 
 use pulp::{Simd, WithSimd};
@@ -243,6 +243,16 @@ impl<E: Lanes> Target<'_, '_, E> {
     }
 }
 
+/// The terms of long sums in stretches whose lines stay in the nearest cache while they are multiplied with
+/// one block of weights after the other.
+pub fn stretches<E>(terms: usize) -> impl Iterator<Item = Range<usize>> {
+    let length = NEAREST / (PANEL * size_of::<E>());
+    (0..terms).step_by(length).map(move |start| start..terms.min(start + length))
+}
+
+/// Bytes of such lines.
+const NEAREST: usize = 3 << 13;
+
 /// The product of lines and weights (terms, [`GROUP`]), of which `sums` columns are taken, the terms added
 /// up in their order.
 #[inline(always)]
@@ -264,36 +274,30 @@ struct Product<'a, 'b, E> {
     target: Target<'a, 'b, E>,
 }
 
-/// Computes a product by tiles of so many sums and two vectors or one.
-macro_rules! in_tiles {
-    ($product:expr, $simd:expr, $used:expr, $sums:expr, $most:expr, $($n:literal to $last:literal),*) => {
-        let lanes = lanes::<S, E>();
-        for cell in (0..$used).step_by(2 * lanes) {
-            let mut first = 0;
-            while first < $sums {
-                let at = [cell, first];
-                // Some counts are left out to keep the code small.
-                first += match (($sums - first).min($most), $used - cell > lanes) {
-                    $(($n..=$last, true) => $product.tile::<S, 2, $n>($simd, at),
-                    ($n..=$last, false) => $product.tile::<S, 1, $n>($simd, at),)*
-                    _ => break,
-                };
-            }
-        }
-    };
-}
-
 impl<E: Lanes> WithSimd for Product<'_, '_, E> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let (used, sums) = (self.lines.used, self.sums);
+        let lanes = lanes::<S, E>();
         let most = if S::REGISTER_COUNT >= 32 { GROUP } else { GROUP / 2 };
-        in_tiles!(
-            self, simd, used, sums, most,
-            1 to 1, 2 to 2, 3 to 3, 4 to 4, 5 to 5, 6 to 7, 8 to 8
-        );
+        for cell in (0..self.lines.used).step_by(2 * lanes) {
+            let two = self.lines.used - cell > lanes;
+            let mut first = 0;
+            // By tiles of so many sums and two vectors or one.
+            macro_rules! tiles {
+                ($($n:literal),*) => {
+                    match ((self.sums - first).min(most), two) {
+                        $(($n, true) => self.tile::<S, 2, $n>(simd, [cell, first]),
+                        ($n, false) => self.tile::<S, 1, $n>(simd, [cell, first]),)*
+                        _ => break,
+                    }
+                };
+            }
+            while first < self.sums {
+                first += tiles!(1, 2, 3, 4, 5, 6, 7, 8);
+            }
+        }
     }
 }
 
@@ -314,83 +318,6 @@ impl<E: Lanes> Product<'_, '_, E> {
                 let w = E::splat(simd, w[n]);
                 for v in 0..V {
                     sums[n][v] = E::mul_add(simd, w, cells[v], sums[n][v]);
-                }
-            }
-        }
-        self.target.set(simd, sums, [cell, first], lines.used);
-        N
-    }
-}
-
-/// Numbers that lines are multiplied by.
-#[derive(Clone, Copy)]
-pub struct Slices<'a, E> {
-    pub cells: &'a [E],
-    /// Where the slices of all sums begin.
-    pub places: &'a [usize],
-    /// Where the numbers of all terms lie in each.
-    pub terms: &'a [u32],
-}
-
-/// The product of lines with numbers of some slices, one a sum, the terms added up in their order.
-#[inline(always)]
-pub fn product_of_slices<S: Simd, E: Lanes>(
-    simd: S,
-    lines: Lines<'_, E>,
-    slices: Slices<'_, E>,
-    target: Target<'_, '_, E>,
-) {
-    simd.vectorize(ProductOfSlices { lines, slices, target });
-}
-
-/// See [`product_of_slices`].
-struct ProductOfSlices<'a, 'b, E> {
-    lines: Lines<'a, E>,
-    slices: Slices<'a, E>,
-    target: Target<'a, 'b, E>,
-}
-
-impl<E: Lanes> WithSimd for ProductOfSlices<'_, '_, E> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) {
-        let (used, sums) = (self.lines.used, self.slices.places.len());
-        let most = if S::REGISTER_COUNT >= 32 { GROUP } else { GROUP / 2 };
-        in_tiles!(
-            self, simd, used, sums, most,
-            1 to 1, 2 to 2, 3 to 3, 4 to 4, 5 to 5, 6 to 6, 7 to 7, 8 to 8
-        );
-    }
-}
-
-impl<E: Lanes> ProductOfSlices<'_, '_, E> {
-    /// `N` sums for `V` vectors of cells.
-    #[inline(always)]
-    fn tile<S: Simd, const V: usize, const N: usize>(
-        &mut self,
-        simd: S,
-        [cell, first]: [usize; 2],
-    ) -> usize {
-        let (lines, slices) = (self.lines, self.slices);
-        let (all, places) = (slices.cells, &slices.places[first..first + N]);
-        let mut last = 0;
-        for n in 0..N {
-            last = last.max(places[n]);
-        }
-        // All slices are of one length, which is looked at once a term.
-        let length = all.len() - last;
-        let mut numbers = [&all[..0]; N];
-        for n in 0..N {
-            numbers[n] = &all[places[n]..][..length];
-        }
-        let mut sums = [[E::splat(simd, E::default()); V]; N];
-        for (&start, &at) in lines.starts.iter().zip(slices.terms) {
-            let cells = lines.vectors::<S, V>(start, cell);
-            for n in 0..N {
-                let number = E::splat(simd, numbers[n][at as usize]);
-                for v in 0..V {
-                    sums[n][v] = E::mul_add(simd, number, cells[v], sums[n][v]);
                 }
             }
         }
