@@ -515,8 +515,8 @@ struct Columns<'a, 'b, E, const P: u8> {
     extents: Extents,
 }
 
-/// Fewest columns that are dealt with at a time, and rows of W added up at once.
-const COLUMNS: usize = 1024;
+/// Bytes of a row of W that are dealt with at a time for several rows of x, and rows of W added up at once.
+const COLUMNS: usize = 1 << 11;
 const LINES: usize = 8;
 
 impl<E: Lanes + PartialOrd, const P: u8> Columns<'_, '_, E, P> {
@@ -580,7 +580,8 @@ impl<E: Lanes + PartialOrd, const P: u8> WithSimd for Columns<'_, '_, E, P> {
             }
         }
         let (groups, rest) = present.as_chunks::<LINES>();
-        let share = (CACHE / 4 / rows.max(1)).max(COLUMNS);
+        // Stretches of W's rows that stay near for all rows of x.
+        let share = if rows > 1 { COLUMNS / size_of::<E>() } else { sums.max(1) };
         for start in (0..sums).step_by(share) {
             let columns = start..sums.min(start + share);
             for group in groups {
