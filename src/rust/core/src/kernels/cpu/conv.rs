@@ -20,6 +20,10 @@ use crate::kernels::{Axis, Window};
 /// Cells of the panels that are multiplied at a time: small enough to stay in the cache.
 const BUFFER: usize = 3 << 16;
 
+/// Cells that are gathered at a time where results lie side by side: enough blocks of them for the weights
+/// that stay near meanwhile.
+const GATHERED: usize = 4 * BUFFER;
+
 /// Terms of a sum from which on it does not matter that results side by side go to planes of their own.
 const TERMS: usize = 128;
 
@@ -860,7 +864,7 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
     ) {
         let (block, starts) = (terms.len() * PANEL, &panel_starts(terms.len())[..]);
         let length = terms.len() * GROUP;
-        let at_once = (4 * BUFFER / length).clamp(1, blocks.len());
+        let at_once = (GATHERED / length).clamp(1, blocks.len());
         let mut columns = Buffer::of(at_once * length);
         let mut sums = Buffer::of(at_once * GROUP * PANEL);
         let mut more = Buffer::of(GROUP * PANEL);

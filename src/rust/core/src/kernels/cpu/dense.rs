@@ -224,6 +224,17 @@ fn zeros_alike<E: Lanes + PartialOrd>(a: &[E], b: &[E]) -> bool {
     true
 }
 
+/// Marks the terms that are not zero in all of these rows.
+#[inline(always)]
+fn mark<E: Lanes + PartialOrd>(rows: &[E], used: &mut [bool]) {
+    used.fill(false);
+    for row in rows.chunks_exact(used.len()) {
+        for term in 0..row.len() {
+            used[term] |= row[term] != E::default();
+        }
+    }
+}
+
 /// Runs of rows of x, ready to be multiplied.
 struct Gathered<E: Lanes> {
     blocks: Vec<Block>,
@@ -249,13 +260,8 @@ impl<E: Lanes + PartialOrd> Gathered<E> {
         let mut used = vec![false; terms];
         let (mut end, mut cells) = (0, 0);
         for Run { rows, alike } in runs {
-            used.fill(false);
             let last = if *alike { rows.start + 1 } else { rows.end };
-            for row in x[rows.start * terms..last * terms].chunks_exact(terms) {
-                for term in 0..terms {
-                    used[term] |= row[term] != E::default();
-                }
-            }
+            mark(&x[rows.start * terms..last * terms], &mut used);
             let start = end;
             for term in 0..terms {
                 present[end] = (term * PANEL) as u32;
@@ -312,18 +318,18 @@ impl<E: Lanes + PartialOrd> WithSimd for Packed<'_, E> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Extents { terms, sums, .. } = self.extents;
         let mut y: Vec<&mut [E]> = self.y.chunks_exact_mut(sums).collect();
-        let most = (GATHERED / terms).next_multiple_of(GROUP);
-        for runs in Run::all(self.x, terms, most).chunks((most / GROUP).max(1)) {
+        let most = (GATHERED / terms).max(GROUP);
+        for runs in Run::all(self.x, terms, most).chunks(most / GROUP) {
             let gathered = Gathered::new(self.x, terms, runs);
             for (p, panel) in self.panels.chunks_exact(terms * PANEL).enumerate() {
                 let at = p * PANEL;
                 gathered.multiply(simd, panel, PANEL.min(sums - at), (&mut y, at));
             }
-        }
-        if let Some(bias) = self.bias {
-            for row in y {
-                for i in 0..sums.min(bias.len()) {
-                    row[i] += bias[i];
+            if let (Some(bias), [first, ..], [.., last]) = (self.bias, runs, runs) {
+                for row in &mut y[first.rows.start..last.rows.end] {
+                    for i in 0..sums.min(bias.len()) {
+                        row[i] += bias[i];
+                    }
                 }
             }
         }
@@ -402,7 +408,7 @@ impl<E: Lanes + PartialOrd> WithSimd for Panels<'_, '_, E> {
 /// Terms that are summed up before the next sums are begun: x stays in the cache meanwhile.
 const TERMS: usize = 2048;
 
-/// Cells of x or y that stay in the cache together.
+/// Cells of x that stay in the cache together.
 const CACHE: usize = 1 << 17;
 
 /// Some rows of W times all rows of x, as scalar products.
@@ -569,16 +575,9 @@ impl<E: Lanes + PartialOrd, const P: u8> WithSimd for Columns<'_, '_, E, P> {
         let (rows, sums) = (self.y.len(), self.y.first().map_or(0, |y| y.len()));
         let terms = self.extents.terms;
         // Rows of W that nobody asks for are not read.
-        let mut present = Vec::with_capacity(terms);
-        for term in 0..terms {
-            let mut used = false;
-            for row in 0..rows {
-                used |= self.x[row * terms + term] != E::default();
-            }
-            if used {
-                present.push(term);
-            }
-        }
+        let mut used = vec![false; terms];
+        mark(self.x, &mut used);
+        let present: Vec<usize> = (0..terms).filter(|&term| used[term]).collect();
         let (groups, rest) = present.as_chunks::<LINES>();
         // Stretches of W's rows that stay near for all rows of x.
         let share = if rows > 1 { COLUMNS / size_of::<E>() } else { sums.max(1) };
