@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 const LEAST: usize = 1 << 18;
 /// Bytes that may be kept during a call, and between calls, at most.
 const MOST: usize = 1 << 29;
-const IDLE: usize = 1 << 27;
+const IDLE: usize = 1 << 28;
 /// The share of the memory that a call may use for blocks that are kept.
 const SHARE: usize = 8;
 /// Blocks that may be kept.
