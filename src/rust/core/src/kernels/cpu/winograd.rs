@@ -18,15 +18,16 @@ const TILE: usize = 4;
 const PATCH: usize = 6;
 const POINTS: usize = PATCH * PATCH;
 
-/// Cells of patches and sums that are dealt with at a time, to stay in the cache.
+/// Cells of patches and sums that are dealt with at a time, to stay in the cache; more where the kernels, which
+/// are read each time, have more.
 const BUFFER: usize = 1 << 18;
 
 /// Channels of the source from which on the transformations pay.
 const CHANNELS: usize = 16;
 
-/// Tiles of a plane from which on it pays: the kernels take two to four times the memory, which is to be read
-/// for all tiles. The number of images does not count: what comes out must not depend on it.
-const TILES: usize = 8;
+/// Tiles of a plane from which on it pays: the kernels take four times the memory, which is to be read for all
+/// tiles. The number of images does not count: what comes out must not depend on it.
+const TILES: usize = 20;
 
 /// Values of a panel at every point.
 type Patches<E> = [[E; PANEL]; POINTS];
@@ -78,9 +79,9 @@ impl Problem {
         self.result.map(|n| n.div_ceil(tile))
     }
 
-    /// Whether a plane has enough tiles of this size.
-    pub fn has_tiles(&self, tile: usize) -> bool {
-        self.tiles(tile).iter().product::<usize>() >= TILES
+    /// Whether a plane has at least `least` tiles of this size.
+    pub fn has_tiles(&self, tile: usize, least: usize) -> bool {
+        self.tiles(tile).iter().product::<usize>() >= least
     }
 
     /// Computes y from x (images, channels, cells of a plane), both by tasks, with tiles of so many results and
@@ -112,7 +113,7 @@ pub(super) fn fits(problem: &Problem, window: &Window) -> bool {
 
 /// Whether tiles of this size pay.
 pub(super) fn suits(problem: &Problem) -> bool {
-    problem.has_tiles(TILE)
+    problem.has_tiles(TILE, TILES)
 }
 
 /// A convolution, or its pullback, ready to be computed.
@@ -381,8 +382,8 @@ impl<E: Lanes> WithSimd for Share<'_, '_, E> {
         let tiles = images * taken.len();
         let own = self.task.channels.clone();
         let (terms, sums) = (of.channels * PANEL, own.len().next_multiple_of(GROUP) * PANEL);
-        let at_once = BUFFER / (POINTS * (terms + sums));
-        let at_once = at_once.max(2).min(tiles.div_ceil(PANEL)).max(1);
+        let at_once = BUFFER.max(plan.weights.len() / 2).div_ceil(POINTS * (terms + sums));
+        let at_once = at_once.min(tiles.div_ceil(PANEL)).max(1);
         let starts = &panel_starts(of.channels)[..];
         let mut patches = Buffer::of(POINTS * at_once * terms);
         let mut products = Buffer::of(POINTS * at_once * sums);

@@ -21,6 +21,9 @@ const POINTS: usize = PATCH * PATCH;
 /// Cells of patches that are dealt with at a time: they are read for every panel of results.
 const BUFFER: usize = 1 << 21;
 
+/// Tiles of a plane from which on it pays: the kernels take nearly twice the memory.
+const TILES: usize = 8;
+
 /// Whether tiles of this size pay, and patches take the whole source.
 pub(super) fn suits(problem: &Problem) -> bool {
     let tiles = problem.tiles(TILE);
@@ -28,7 +31,7 @@ pub(super) fn suits(problem: &Problem) -> bool {
         let (padding, patches) = (problem.padding[i], TILE * tiles[i] + PATCH - TILE);
         padding >= 0 && problem.source[i] + padding as usize <= patches
     };
-    problem.results >= PANEL && problem.has_tiles(TILE) && whole(0) && whole(1)
+    problem.results >= PANEL && problem.has_tiles(TILE, TILES) && whole(0) && whole(1)
 }
 
 /// A convolution, or its pullback, ready to be computed.
