@@ -9,7 +9,7 @@
 use burn::tensor::ops::{FloatElem, FloatTensor, IntTensor};
 use burn::tensor::{DType, Element, ElementConversion, Shape, Slice, TensorData, TensorMetadata};
 
-use crate::kernels::{Kernels, Rectifier};
+use crate::kernels::{Arithmetic, Kernels, Rectifier};
 
 /// A tensor of run-time rank on backend `B`. Cloning shares the storage.
 #[derive(Debug)]
@@ -382,12 +382,15 @@ impl<B: Kernels> Tensor<B> {
 
     /// x + a.
     pub fn add_scalar(self, a: f64) -> Self {
-        self.map(|t| B::float_add_scalar(t, elem::<B>(a)))
+        self.map(|t| B::add_scalar(t, a))
     }
 
     /// a · x.
     pub fn scale(self, a: f64) -> Self {
-        self.map(|t| B::float_mul_scalar(t, elem::<B>(a)))
+        if a == 1.0 {
+            return self;
+        }
+        self.map(|t| B::scale(t, a))
     }
 
     /// Whether any value lies below zero.
@@ -397,17 +400,17 @@ impl<B: Kernels> Tensor<B> {
 }
 
 macro_rules! operator {
-    ($trait:ident, $method:ident, $op:ident) => {
+    ($trait:ident, $method:ident) => {
         /// Element by element; axes of extent 1 are stretched.
         impl<B: Kernels> std::ops::$trait for Tensor<B> {
             type Output = Self;
             fn $method(self, other: Self) -> Self {
-                Self(B::$op(self.0, other.0))
+                Self(B::arithmetic(self.0, other.0, Arithmetic::$trait))
             }
         }
     };
 }
-operator!(Add, add, float_add);
-operator!(Sub, sub, float_sub);
-operator!(Mul, mul, float_mul);
-operator!(Div, div, float_div);
+operator!(Add, add);
+operator!(Sub, sub);
+operator!(Mul, mul);
+operator!(Div, div);

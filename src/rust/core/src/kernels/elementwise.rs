@@ -65,30 +65,39 @@ fn stretches<E>(
     }
 }
 
-/// f(x) for every cell.
-pub(super) fn map<E: Float>(x: NdArrayTensor, f: impl Fn(E) -> E + Sync) -> NdArrayTensor
+/// What is done to neighbouring cells of a tensor, in place.
+type OnCells<'a, E> = &'a (dyn Fn(&mut [E]) + Sync);
+
+/// The same with as many cells of another tensor.
+type OnBoth<'a, E> = &'a (dyn Fn(&mut [E], &[E]) + Sync);
+
+/// Sets every x to f(x).
+#[inline(always)]
+pub(super) fn each<E: Copy>(x: &mut [E], f: impl Fn(E) -> E) {
+    x.iter_mut().for_each(|x| *x = f(*x));
+}
+
+/// Sets every a to f(a, b).
+#[inline(always)]
+pub(super) fn both<E: Copy>(a: &mut [E], b: &[E], f: impl Fn(E, E) -> E) {
+    a.iter_mut().zip(b).for_each(|(a, b)| *a = f(*a, *b));
+}
+
+/// `f` of all cells.
+pub(super) fn map<E: Float>(x: NdArrayTensor, f: OnCells<'_, E>) -> NdArrayTensor
 where
     NdArrayTensor: From<SharedArray<E>>,
 {
-    let x = E::shared(x);
-    if !x.is_unique() && x.is_standard_layout() {
-        let mut y = ArrayD::<E>::zeros(x.raw_dim());
-        let x = x.as_slice().expect("row-major");
-        in_parts(slice(&mut y), |start, part| {
-            part.iter_mut().zip(&x[start..]).for_each(|(y, x)| *y = f(*x));
-        });
-        return y.into_shared().into();
-    }
-    let mut x = owned::<E>(x.into());
-    in_parts(slice(&mut x), |_, part| part.iter_mut().for_each(|x| *x = f(*x)));
+    let mut x = owned::<E>(x);
+    in_parts(slice(&mut x), |_, part| f(part));
     x.into_shared().into()
 }
 
-/// f(s, x) for every cell of s, x having one row a sample and s any whole number of them.
+/// `f` of all cells of s and x, x having one row a sample and s any whole number of them.
 pub(super) fn with_samples<E: Float>(
     s: NdArrayTensor,
     x: &NdArrayTensor,
-    f: impl Fn(E, E) -> E + Sync,
+    f: OnBoth<'_, E>,
 ) -> NdArrayTensor
 where
     NdArrayTensor: From<SharedArray<E>>,
@@ -102,18 +111,48 @@ where
     // Where there is one row each, all is one stretch.
     let row = if rows == samples { (x.len(), 1) } else { row };
     in_parts(slice(&mut s), |start, part| {
-        stretches(part, start, row, |s, _, from| {
-            s.iter_mut().zip(&x[from..]).for_each(|(s, x)| *s = f(*s, *x));
-        });
+        stretches(part, start, row, |s, _, from| f(s, &x[from..]));
     });
     s.into_shared().into()
 }
 
-/// f(x, x⁰) for every cell, where one of the two may have one row only.
+/// `f` of all cells of a and b, where b may have one cell for every channel, as a bias has. Where other axes of
+/// b have extent 1 the result is that of `stretched`.
+pub(super) fn combine<E: Float>(
+    a: NdArrayTensor,
+    b: NdArrayTensor,
+    f: OnBoth<'_, E>,
+    stretched: fn(NdArrayTensor, NdArrayTensor) -> NdArrayTensor,
+) -> NdArrayTensor
+where
+    NdArrayTensor: From<SharedArray<E>>,
+{
+    let (a, b) = (E::shared(a), E::shared(b));
+    if a.shape() == b.shape() {
+        return with_samples(a.into(), &b.into(), f);
+    }
+    let channels = b.len();
+    let axis = |array: &SharedArray<E>| array.shape().get(1).copied();
+    let by_channel = [&a, &b].iter().all(|array| axis(array) == Some(channels));
+    if !by_channel || a.ndim() != b.ndim() || a.is_empty() {
+        return stretched(a.into(), b.into());
+    }
+    let (mut a, b) = (owned::<E>(a.into()), b.into_iter().collect::<Vec<_>>());
+    let cells = a.shape()[2..].iter().product();
+    in_parts(slice(&mut a), |start, part| {
+        stretches(part, start, (cells, 1), |a, at, _| {
+            let b = [b[at / cells % channels]; 256];
+            a.chunks_mut(b.len()).for_each(|a| f(a, &b));
+        });
+    });
+    a.into_shared().into()
+}
+
+/// `f` of all cells of x⁰ and x, into those of x⁰, where one of the two may have one row only.
 pub(super) fn pairs<E: Float>(
     x: &NdArrayTensor,
     reference: &NdArrayTensor,
-    f: impl Fn(E, E) -> E + Sync,
+    f: OnBoth<'_, E>,
 ) -> NdArrayTensor
 where
     NdArrayTensor: From<SharedArray<E>>,
@@ -130,8 +169,8 @@ where
     in_parts(slice(&mut y), |start, part| {
         stretches(part, start, (cells, 1), |y, at, _| {
             let of = |rows: usize| if rows == 1 { at % cells } else { at };
-            let pairs = x[of(rows)..].iter().zip(&reference[of(references)..]);
-            y.iter_mut().zip(pairs).for_each(|(y, (x, reference))| *y = f(*x, *reference));
+            y.copy_from_slice(&reference[of(references)..][..y.len()]);
+            f(y, &x[of(rows)..]);
         });
     });
     y.into_shared().into()

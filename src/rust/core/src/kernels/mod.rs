@@ -155,6 +155,30 @@ pub trait Kernels: Backend {
         picked.reshape(&[rows, channels, output_height, output_width]).into_primitive()
     }
 
+    /// a ∘ b for every cell; axes of extent 1 are stretched.
+    fn arithmetic(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        operation: Arithmetic,
+    ) -> FloatTensor<Self> {
+        match operation {
+            Arithmetic::Add => Self::float_add(a, b),
+            Arithmetic::Sub => Self::float_sub(a, b),
+            Arithmetic::Mul => Self::float_mul(a, b),
+            Arithmetic::Div => Self::float_div(a, b),
+        }
+    }
+
+    /// x + a.
+    fn add_scalar(x: FloatTensor<Self>, a: f64) -> FloatTensor<Self> {
+        Self::float_add_scalar(x, a.elem())
+    }
+
+    /// a · x.
+    fn scale(x: FloatTensor<Self>, a: f64) -> FloatTensor<Self> {
+        Self::float_mul_scalar(x, a.elem())
+    }
+
     /// s ⊙ x, x having one row a sample and s any whole number of rows a sample.
     fn mul_samples(s: FloatTensor<Self>, x: FloatTensor<Self>) -> FloatTensor<Self> {
         broadcast::<Self>(s, x, Self::float_mul)
@@ -210,6 +234,19 @@ pub trait Kernels: Backend {
         let any = Self::bool_any(Self::float_lower_elem(x, 0.0.elem()));
         Tensor::<Self>::from_primitive(Self::bool_into_float(any)).into_vec()[0] > 0.0
     }
+}
+
+/// An operation ∘ on two numbers.
+#[derive(Debug, Clone, Copy)]
+pub enum Arithmetic {
+    /// a + b.
+    Add,
+    /// a - b.
+    Sub,
+    /// a · b.
+    Mul,
+    /// a / b.
+    Div,
 }
 
 /// x above the threshold t, slope · (x - t) below, and at most `max`; the derivative at t is the slope.

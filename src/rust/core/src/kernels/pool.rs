@@ -4,8 +4,9 @@
 use burn::tensor::ElementConversion;
 use burn_ndarray::{NdArrayTensor, SharedArray};
 use ndarray::Array4;
+use pulp::{Arch, Simd, WithSimd};
 
-use super::cpu::{planes, tensor, Float};
+use super::cpu::{copy, planes, tensor, Float, Lanes};
 use super::elementwise::in_parts_of;
 use super::Window;
 
@@ -15,6 +16,7 @@ const WORTH_A_THREAD: usize = 1 << 16;
 impl Window {
     /// Calls `f(first window, first cell, step, windows)` for every cell of a window and every row of
     /// windows in which it lies in the input, the cells of a window row by row.
+    #[inline(always)]
     fn cells(&self, mut f: impl FnMut(usize, usize, usize, usize)) {
         let [rows, columns] = self.0;
         let [height, width] = self.output();
@@ -42,33 +44,41 @@ impl Window {
         }
     }
 
-    /// The maximum of every window over a plane.
-    fn maxima<E: Float>(&self, x: &[E], y: &mut [E])
-    where
-        NdArrayTensor: From<SharedArray<E>>,
-    {
-        y.fill(f64::NEG_INFINITY.elem());
-        self.cells(|window, cell, step, n| {
-            let cells = x[cell..].iter().step_by(step);
-            for (y, x) in y[window..window + n].iter_mut().zip(cells) {
-                *y = if *x > *y { *x } else { *y };
-            }
-        });
+    /// Whether a cell can lie in more than one window.
+    fn overlaps(&self) -> bool {
+        self.0
+            .iter()
+            .any(|axis| axis.kernel > 1 && axis.stride <= (axis.kernel - 1) * axis.dilation)
     }
+}
 
-    /// The place of the first maximum of every window.
-    fn winners<E: Float>(&self, x: &[E], best: &mut [E], winners: &mut [u32])
-    where
-        NdArrayTensor: From<SharedArray<E>>,
-    {
+/// The maximum of every window over a plane, and the place of the first cell that has it.
+struct Search<'a, E> {
+    window: &'a Window,
+    x: &'a [E],
+    best: &'a mut [E],
+    winners: &'a mut [u32],
+}
+
+impl<E: Lanes + Float> WithSimd for Search<'_, E>
+where
+    NdArrayTensor: From<SharedArray<E>>,
+{
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { window, x, best, winners } = self;
         best.fill(f64::NEG_INFINITY.elem());
-        self.cells(|window, cell, step, n| {
-            let cells = (cell..).step_by(step).zip(x[cell..].iter().step_by(step));
-            let best = best[window..window + n].iter_mut().zip(&mut winners[window..]);
-            for ((best, winner), (cell, x)) in best.zip(cells) {
-                let wins = *x > *best;
-                *best = if wins { *x } else { *best };
-                *winner = if wins { cell as u32 } else { *winner };
+        let mut line = vec![E::zero(); window.output()[1]];
+        window.cells(|first, cell, step, n| {
+            let (line, best) = (&mut line[..n], &mut best[first..first + n]);
+            copy(line, &x[cell..], step);
+            let winners = &mut winners[first..first + n];
+            for i in 0..n {
+                let wins = line[i] > best[i];
+                best[i] = if wins { line[i] } else { best[i] };
+                winners[i] = if wins { (cell + i * step) as u32 } else { winners[i] };
             }
         });
     }
@@ -87,7 +97,10 @@ where
     let slice = y.as_slice_mut().expect("row-major");
     in_parts_of(output, WORTH_A_THREAD, slice, |start, part| {
         let planes = x.chunks(input).skip(start / output);
-        part.chunks_mut(output).zip(planes).for_each(|(y, x)| window.maxima(x, y));
+        let mut winners = vec![0; output];
+        for (best, x) in part.chunks_mut(output).zip(planes) {
+            Arch::new().dispatch(Search { window, x, best, winners: &mut winners });
+        }
     });
     tensor(y)
 }
@@ -125,7 +138,7 @@ where
             let winners = &mut winners[channel * windows..][..windows];
             if found[channel] != sample {
                 let x = &x[(sample * channels + channel) * input..][..input];
-                window.winners(x, &mut best, winners);
+                Arch::new().dispatch(Search { window, x, best: &mut best, winners });
                 found[channel] = sample;
             }
             f(&s[plane * per_plane..][..per_plane], winners, y);
@@ -142,8 +155,11 @@ pub(super) fn max_pool_pullback<E: Float>(
 where
     NdArrayTensor: From<SharedArray<E>>,
 {
-    by_winners::<E>(s, x, window, window.input(), |s, winners, y| {
-        winners.iter().zip(s).for_each(|(&winner, s)| y[winner as usize] += *s);
+    let overlaps = window.overlaps();
+    by_winners::<E>(s, x, window, window.input(), |s, winners, y| match overlaps {
+        true => winners.iter().zip(s).for_each(|(&winner, s)| y[winner as usize] += *s),
+        // Memory that is fresh would be fetched twice if it were read first.
+        false => winners.iter().zip(s).for_each(|(&winner, s)| y[winner as usize] = *s),
     })
 }
 

@@ -12,7 +12,9 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::simd::{panel_starts, product, stretches, Buffer, Lanes, Lines, Target, GROUP, PANEL};
+use super::simd::{
+    copy, panel_starts, product, stretches, Buffer, Lanes, Lines, Target, GROUP, PANEL,
+};
 use super::tasks::{pack, runs, Division, Run, Task};
 use super::{spread, threads_for};
 use crate::kernels::{Axis, Window};
@@ -22,7 +24,7 @@ const BUFFER: usize = 3 << 16;
 
 /// Cells that are gathered at a time where results lie side by side: enough blocks of them for the weights
 /// that stay near meanwhile.
-const GATHERED: usize = 4 * BUFFER;
+const GATHERED: usize = 2 * BUFFER;
 
 /// Terms of a sum from which on it does not matter that results side by side go to planes of their own.
 const TERMS: usize = 128;
@@ -502,33 +504,6 @@ impl<E: Lanes> WithSimd for Laying<'_, E> {
     }
 }
 
-/// Every `step`-th cell of the source.
-#[inline(always)]
-fn copy<E: Lanes>(target: &mut [E], source: &[E], step: usize) {
-    match step {
-        1 if target.len() == PANEL => target.copy_from_slice(&source[..PANEL]),
-        1 => {
-            let (blocks, rest) = target.as_chunks_mut::<8>();
-            let (sources, last) = source[..blocks.len() * 8 + rest.len()].as_chunks();
-            blocks.iter_mut().zip(sources).for_each(|(t, s)| *t = *s);
-            copy_cells(rest, last, 1);
-        }
-        2 => {
-            let pairs = source.as_chunks::<2>().0;
-            let whole = target.len().min(pairs.len());
-            let (cells, rest) = target.split_at_mut(whole);
-            cells.iter_mut().zip(pairs).for_each(|(t, pair)| *t = pair[0]);
-            copy_cells(rest, source.get(2 * whole..).unwrap_or_default(), 2);
-        }
-        _ => copy_cells(target, source, step),
-    }
-}
-
-#[inline(always)]
-fn copy_cells<E: Lanes>(target: &mut [E], source: &[E], step: usize) {
-    target.iter_mut().zip(source.iter().step_by(step)).for_each(|(t, s)| *t = *s);
-}
-
 /// The terms of some sums side by side: what lies at each of the places.
 #[inline(always)]
 fn gather<E: Lanes>(cells: &[E], terms: &[u32], places: &[usize], columns: &mut [[E; GROUP]]) {
@@ -867,7 +842,6 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
         let at_once = (GATHERED / length).clamp(1, blocks.len());
         let mut columns = Buffer::of(at_once * length);
         let mut sums = Buffer::of(at_once * GROUP * PANEL);
-        let mut more = Buffer::of(GROUP * PANEL);
         for blocks in blocks.chunks(at_once) {
             for part in stretches::<E>(terms.len()) {
                 for ((_, places), columns) in blocks.iter().zip(columns.chunks_exact_mut(length)) {
@@ -885,39 +859,50 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
                         columns.chunks_exact(length).map(|columns| &columns[part.clone()]);
                     let sums = sums.chunks_exact_mut(GROUP * PANEL);
                     for (((_, places), columns), sums) in blocks.iter().zip(columns).zip(sums) {
-                        let columns = (columns, places.len());
-                        if part.start == 0 {
-                            product::<S, E>(simd, lines, columns, Target::Panel(sums));
-                            continue;
-                        }
-                        product::<S, E>(simd, lines, columns, Target::Panel(&mut more));
-                        let more = &more[..sums.len()];
-                        for i in 0..more.len() {
-                            sums[i] += more[i];
-                        }
+                        let target = match part.start {
+                            0 => Target::Panel(sums),
+                            _ => Target::Added(sums),
+                        };
+                        product::<S, E>(simd, lines, (columns, places.len()), target);
                     }
                 }
-                for ((runs, _), sums) in blocks.iter().zip(sums.chunks_exact(GROUP * PANEL)) {
+                let channels = channel..channel + used;
+                let mut bias = [E::default(); PANEL];
+                if let Some(all) = self.bias {
+                    bias[..used].copy_from_slice(&all[channels.clone()]);
+                }
+                let sums = sums.as_chunks::<PANEL>().0.as_chunks::<GROUP>().0;
+                for ((runs, _), sums) in blocks.iter().zip(sums) {
+                    let mut turned = [[E::default(); GROUP]; PANEL];
+                    for n in 0..PANEL {
+                        for i in 0..GROUP {
+                            turned[n][i] = sums[i][n] + bias[n];
+                        }
+                    }
                     for run in runs {
-                        let sums = &sums[run.lane * PANEL..];
-                        self.store_turned(sums, channel..channel + used, run);
+                        self.store_turned(&turned, channels.clone(), run);
                     }
                 }
             }
         }
     }
 
-    /// Adds the bias of some channels and sets sums (cells, [`PANEL`]) into their planes.
+    /// Sets the sums of some channels into their planes.
     #[inline(always)]
-    fn store_turned(&mut self, sums: &[E], channels: Range<usize>, run: &Run) {
+    fn store_turned(&mut self, sums: &[[E; GROUP]], channels: Range<usize>, run: &Run) {
         let stride = self.correlation.sides[1].stride;
         let [first, at] = self.place(run, channels.start);
         let planes = &mut self.task.planes[first..first + channels.len()];
-        for (n, plane) in planes.iter_mut().enumerate() {
-            let bias = self.bias.map_or(E::default(), |bias| bias[channels.start + n]);
-            let plane = &mut plane[at..];
-            for i in 0..run.cells {
-                plane[i * stride] = sums[i * PANEL + n] + bias;
+        for (plane, sums) in planes.iter_mut().zip(sums) {
+            let (plane, sums) = (&mut plane[at..], &sums[run.lane..run.lane + run.cells]);
+            match sums.len() {
+                // The first four cells and the last four: without a call.
+                n if stride == 1 && n >= 4 => {
+                    let plane = &mut plane[..n];
+                    plane[..4].copy_from_slice(&sums[..4]);
+                    plane[n - 4..].copy_from_slice(&sums[n - 4..]);
+                }
+                _ => plane.iter_mut().step_by(stride).zip(sums).for_each(|(y, sum)| *y = *sum),
             }
         }
     }

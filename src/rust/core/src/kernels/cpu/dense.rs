@@ -73,10 +73,14 @@ impl<E: Lanes + PartialOrd> Plan<E> {
                     $(Part::$part => {
                         stream::<E, { Part::$part as u8 }>((x, weight), y, bias, extents, transposed);
                     })*
+                    // All sums of a row are the same.
+                    Part::Ones => x.chunks_exact(terms).zip(y.chunks_exact_mut(sums)).for_each(
+                        |(x, y)| y.fill(E::number(x.iter().map(|x| x.wide()).sum())),
+                    ),
                 }
             };
         }
-        by_part!(All, Positive, Negative, Squared, Ones);
+        by_part!(All, Positive, Negative, Squared);
     }
 }
 
@@ -136,7 +140,6 @@ fn part<S: Simd, E: Lanes, const P: u8>(simd: S, w: E::Vector<S>) -> E::Vector<S
         POSITIVE => E::max(simd, w, zero),
         NEGATIVE => E::min(simd, w, zero),
         SQUARED => E::mul_add(simd, w, w, zero),
-        ONES => E::splat(simd, E::number(1.0)),
         _ => w,
     }
 }
@@ -149,7 +152,6 @@ fn part_of<E: Lanes + PartialOrd, const P: u8>(w: E) -> E {
         POSITIVE if w < zero => zero,
         NEGATIVE if w > zero => zero,
         SQUARED => w * w,
-        ONES => E::number(1.0),
         _ => w,
     }
 }
@@ -157,7 +159,6 @@ fn part_of<E: Lanes + PartialOrd, const P: u8>(w: E) -> E {
 const POSITIVE: u8 = Part::Positive as u8;
 const NEGATIVE: u8 = Part::Negative as u8;
 const SQUARED: u8 = Part::Squared as u8;
-const ONES: u8 = Part::Ones as u8;
 
 /// Some rows times all of the packed weights.
 struct Packed<'a, E> {

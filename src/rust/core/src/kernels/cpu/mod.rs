@@ -16,17 +16,19 @@ mod winograd_small;
 
 use std::sync::OnceLock;
 
+use burn::tensor::ops::FloatTensorOps;
 use burn::tensor::{ElementConversion, TensorData};
 use burn_ndarray::{FloatNdArrayElement, NdArray, NdArrayTensor, SharedArray};
 use ndarray::{
     Array2, Array4, ArrayD, ArrayView2, ArrayView4, ArrayViewD, CowArray, Ix2, Ix4, IxDyn,
 };
 
+pub(super) use simd::{copy, Lanes};
 pub use threads::{in_parallel, set_threads};
 pub(super) use threads::{spread, threads};
 
-use super::elementwise::{map, pairs, with_samples, Rectify};
-use super::{pool, Kernels, Rectifier, Window};
+use super::elementwise::{both, combine, each, map, pairs, with_samples, Rectify};
+use super::{pool, Arithmetic, Kernels, Rectifier, Window};
 use crate::layers::Part;
 
 /// Multiplications below which a second thread costs more than it brings.
@@ -298,26 +300,54 @@ where
         pool::max_pool_pick::<E>(&values, &x, window)
     }
 
+    fn arithmetic(a: NdArrayTensor, b: NdArrayTensor, operation: Arithmetic) -> NdArrayTensor {
+        match operation {
+            Arithmetic::Add => {
+                combine::<E>(a, b, &|a, b| both(a, b, |a, b| a + b), Self::float_add)
+            }
+            Arithmetic::Sub => {
+                combine::<E>(a, b, &|a, b| both(a, b, |a, b| a - b), Self::float_sub)
+            }
+            Arithmetic::Mul => {
+                combine::<E>(a, b, &|a, b| both(a, b, |a, b| a * b), Self::float_mul)
+            }
+            Arithmetic::Div => {
+                combine::<E>(a, b, &|a, b| both(a, b, |a, b| a / b), Self::float_div)
+            }
+        }
+    }
+
+    fn add_scalar(x: NdArrayTensor, a: f64) -> NdArrayTensor {
+        let a: E = a.elem();
+        map::<E>(x, &|x| each(x, |x| x + a))
+    }
+
+    fn scale(x: NdArrayTensor, a: f64) -> NdArrayTensor {
+        let a: E = a.elem();
+        map::<E>(x, &|x| each(x, |x| x * a))
+    }
+
     fn mul_samples(s: NdArrayTensor, x: NdArrayTensor) -> NdArrayTensor {
-        with_samples::<E>(s, &x, |s, x| s * x)
+        with_samples::<E>(s, &x, &|s, x| both(s, x, |s, x| s * x))
     }
 
     fn div_samples(s: NdArrayTensor, x: NdArrayTensor) -> NdArrayTensor {
-        with_samples::<E>(s, &x, |s, x| s / x)
+        with_samples::<E>(s, &x, &|s, x| both(s, x, |s, x| s / x))
     }
 
     fn stabilize(z: NdArrayTensor, epsilon: f64, delta: f64) -> NdArrayTensor {
         let (epsilon, delta): (E, E) = (epsilon.elem(), delta.elem());
-        map::<E>(z, |z| match z.partial_cmp(&E::zero()) {
+        let stable = |z: E| match z.partial_cmp(&E::zero()) {
             Some(std::cmp::Ordering::Less) => z - epsilon,
             Some(std::cmp::Ordering::Equal) => delta,
             _ => z + epsilon,
-        })
+        };
+        map::<E>(z, &|z| each(z, stable))
     }
 
     fn rectify(x: NdArrayTensor, rectifier: &Rectifier) -> NdArrayTensor {
         let rectify = Rectify::<E>::new(rectifier);
-        map::<E>(x, |x| rectify.value(x))
+        map::<E>(x, &|x| each(x, |x| rectify.value(x)))
     }
 
     fn rectify_pullback(
@@ -326,7 +356,7 @@ where
         rectifier: &Rectifier,
     ) -> NdArrayTensor {
         let rectify = Rectify::<E>::new(rectifier);
-        with_samples::<E>(s, &x, |s, x| s * rectify.derivative(x))
+        with_samples::<E>(s, &x, &|s, x| both(s, x, |s, x| s * rectify.derivative(x)))
     }
 
     fn rectify_secant(
@@ -336,10 +366,14 @@ where
         delta: f64,
     ) -> NdArrayTensor {
         let (rectify, delta) = (Rectify::<E>::new(rectifier), delta.elem());
-        pairs::<E>(&x, &reference, |x, reference| rectify.secant(x, reference, delta))
+        let secant = |reference, x| rectify.secant(x, reference, delta);
+        pairs::<E>(&x, &reference, &|reference, x| both(reference, x, secant))
     }
 
     fn any_negative(x: NdArrayTensor) -> bool {
-        E::view(&x).iter().any(|x| *x < E::zero())
+        let x = E::view(&x);
+        let x = x.as_standard_layout();
+        // All cells of a block at once, by vectors.
+        cells(&x).chunks(1 << 10).any(|x| x.iter().fold(false, |any, x| any | (*x < E::zero())))
     }
 }

@@ -162,6 +162,33 @@ pub fn lanes<S: Simd, E: Lanes>() -> usize {
     std::mem::size_of::<E::Vector<S>>() / std::mem::size_of::<E>()
 }
 
+/// Every `step`-th cell of the source.
+#[inline(always)]
+pub fn copy<E: Copy>(target: &mut [E], source: &[E], step: usize) {
+    match step {
+        1 if target.len() == PANEL => target.copy_from_slice(&source[..PANEL]),
+        1 => {
+            let (blocks, rest) = target.as_chunks_mut::<8>();
+            let (sources, last) = source[..blocks.len() * 8 + rest.len()].as_chunks();
+            blocks.iter_mut().zip(sources).for_each(|(t, s)| *t = *s);
+            copy_cells(rest, last, 1);
+        }
+        2 => {
+            let pairs = source.as_chunks::<2>().0;
+            let whole = target.len().min(pairs.len());
+            let (cells, rest) = target.split_at_mut(whole);
+            cells.iter_mut().zip(pairs).for_each(|(t, pair)| *t = pair[0]);
+            copy_cells(rest, source.get(2 * whole..).unwrap_or_default(), 2);
+        }
+        _ => copy_cells(target, source, step),
+    }
+}
+
+#[inline(always)]
+fn copy_cells<E: Copy>(target: &mut [E], source: &[E], step: usize) {
+    target.iter_mut().zip(source.iter().step_by(step)).for_each(|(t, s)| *t = *s);
+}
+
 /// Lines of cells, one for every term of a sum.
 #[derive(Clone, Copy)]
 pub struct Lines<'a, E> {
@@ -190,6 +217,8 @@ pub fn panel_starts(terms: usize) -> Vec<u32> {
 pub enum Target<'a, 'b, E> {
     /// A panel (sums, [`PANEL`]).
     Panel(&'a mut [E]),
+    /// The same, added to what it holds.
+    Added(&'a mut [E]),
     /// A line for each sum, from cell `at` on, the sum's bias added.
     Lines { lines: &'a mut [&'b mut [E]], at: usize, bias: Option<&'a [E]> },
 }
@@ -199,7 +228,9 @@ impl<E: Lanes> Target<'_, '_, E> {
     #[inline(always)]
     fn line(&mut self, sum: usize, used: usize) -> (&mut [E], E) {
         match self {
-            Self::Panel(cells) => (&mut cells[sum * PANEL..][..PANEL], E::default()),
+            Self::Panel(cells) | Self::Added(cells) => {
+                (&mut cells[sum * PANEL..][..PANEL], E::default())
+            }
             Self::Lines { lines, at, bias } => {
                 (&mut lines[sum][*at..*at + used], bias.map_or(E::default(), |bias| bias[sum]))
             }
@@ -217,8 +248,18 @@ impl<E: Lanes> Target<'_, '_, E> {
     ) {
         let one = E::splat(simd, E::number(1.0));
         let cells = V * lanes::<S, E>();
-        let end = if let Self::Panel(_) = self { PANEL } else { used };
-        // Two loops: the call that copies a few cells would have all sums wait in memory.
+        let end = if let Self::Lines { .. } = self { used } else { PANEL };
+        // Loops of their own: the call that copies a few cells would have all sums wait in memory.
+        if let Self::Added(panel) = self {
+            for n in 0..N {
+                let line = &mut panel[(first + n) * PANEL + cell..][..cells];
+                let vectors = E::vectors_mut::<S>(line);
+                for v in 0..V {
+                    vectors[v] = E::mul_add(simd, one, sums[n][v], vectors[v]);
+                }
+            }
+            return;
+        }
         if end - cell >= cells {
             for n in 0..N {
                 let (line, bias) = self.line(first + n, used);
