@@ -116,8 +116,8 @@ where
     s.into_shared().into()
 }
 
-/// `f` of all cells of a and b, where b may have one cell for every channel, as a bias has. Where other axes of
-/// b have extent 1 the result is that of `stretched`.
+/// `f` of all cells of a and b, where b may have one row, or one cell for every channel of planes, as a bias has.
+/// Where other axes of b have extent 1 the result is that of `stretched`.
 pub(super) fn combine<E: Float>(
     a: NdArrayTensor,
     b: NdArrayTensor,
@@ -128,13 +128,15 @@ where
     NdArrayTensor: From<SharedArray<E>>,
 {
     let (a, b) = (E::shared(a), E::shared(b));
-    if a.shape() == b.shape() {
+    let (extents, others) = (a.shape(), b.shape());
+    let rows_alike = extents.len() == others.len() && extents[1..] == others[1..];
+    if rows_alike && (extents[0] == others[0] || others[0] == 1) {
         return with_samples(a.into(), &b.into(), f);
     }
     let channels = b.len();
-    let axis = |array: &SharedArray<E>| array.shape().get(1).copied();
-    let by_channel = [&a, &b].iter().all(|array| axis(array) == Some(channels));
-    if !by_channel || a.ndim() != b.ndim() || a.is_empty() {
+    let by_channel =
+        extents.len() > 2 && extents[1] == channels && others.get(1) == Some(&channels);
+    if !by_channel || extents.len() != others.len() || a.is_empty() {
         return stretched(a.into(), b.into());
     }
     let (mut a, b) = (owned::<E>(a.into()), b.into_iter().collect::<Vec<_>>());

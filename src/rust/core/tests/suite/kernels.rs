@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use innsight_core::kernels::{cpu::set_threads, Axis, Kernels, Rectifier, Window};
+use innsight_core::layers::Part;
 use innsight_core::tensor::Tensor;
 
 use crate::{assert_close, on_every_backend, Random};
@@ -220,7 +221,8 @@ fn arithmetic<B: Kernels>(device: &B::Device, tolerance: f64) {
     set_threads(2);
     for shape in [[2, 3, 4, 5], [2, 4, 200, 180]] {
         let [rows, channels, height, width] = shape;
-        for other in [shape, [1, channels, 1, 1], [rows, 1, height, width], [1, 1, 1, width]] {
+        let row = [1, channels, height, width];
+        for other in [shape, row, [1, channels, 1, 1], [rows, 1, height, width], [1, 1, 1, width]] {
             let cells = |shape: [usize; 4]| shape.iter().product::<usize>();
             let a = random.values(cells(shape));
             let b: Vec<f64> =
@@ -341,6 +343,34 @@ fn winograd_is_accurate() {
     let (middle, worst) = (all[all.len() / 2], all[all.len() - 1]);
     assert!(worst < 2e-5, "worst: {worst:e}");
     assert!(middle < 3e-6, "median: {middle:e}");
+}
+
+/// Parts of weights as they are read, beside products with the parts themselves.
+#[test]
+fn parts_of_large_matrices() {
+    type B = burn_ndarray::NdArray<f64>;
+    let (device, mut random) = (Default::default(), Random::new(13));
+    let values = |t| Tensor::<B>::from_primitive(t).into_vec();
+    // Weights that are not packed, for rows that are streamed and for more.
+    let [inputs, outputs] = [1100, 1000];
+    let w = random.tensor::<B>(&[outputs, inputs], &device);
+    for rows in [2, 30, 100] {
+        let x = random.tensor::<B>(&[rows, inputs], &device);
+        let s = random.tensor::<B>(&[rows, outputs], &device);
+        for part in Part::EACH {
+            let expected = part.of(w.clone()).into_primitive();
+            let (x, s, w) = (x.clone(), s.clone(), w.clone().into_primitive());
+            let (x, s) = (x.into_primitive(), s.into_primitive());
+            let none = Default::default();
+            let y = B::dense(x.clone(), expected.clone(), None, &none);
+            let back = B::dense_pullback(s.clone(), expected, &none);
+            let ours = [B::dense_part(x, w.clone(), part), B::dense_part_pullback(s, w, part)];
+            for (ours, expected) in ours.into_iter().zip([y, back]) {
+                let what = format!("{part:?}, {rows} rows");
+                assert_close(&what, &values(ours), &values(expected), 1e-12);
+            }
+        }
+    }
 }
 
 /// Products on either side of the limit up to which weights are packed.

@@ -25,9 +25,10 @@ const BUFFER: usize = 1 << 18;
 /// Channels of the source from which on the transformations pay.
 const CHANNELS: usize = 16;
 
-/// Tiles of a plane from which on it pays: the kernels take four times the memory, which is to be read for all
-/// tiles. The number of images does not count: what comes out must not depend on it.
-const TILES: usize = 20;
+/// Tiles of a plane from which on it pays for kernels that stay in the cache, and for others, which take four
+/// times the memory and are to be read for all tiles. The number of images does not count: what comes out must
+/// not depend on it.
+const TILES: [usize; 2] = [8, 20];
 
 /// Values of a panel at every point.
 type Patches<E> = [[E; PANEL]; POINTS];
@@ -113,7 +114,8 @@ pub(super) fn fits(problem: &Problem, window: &Window) -> bool {
 
 /// Whether tiles of this size pay.
 pub(super) fn suits(problem: &Problem) -> bool {
-    problem.has_tiles(TILE, TILES)
+    let near = POINTS * problem.channels * problem.results <= BUFFER;
+    problem.has_tiles(TILE, if near { TILES[0] } else { TILES[1] })
 }
 
 /// A convolution, or its pullback, ready to be computed.
@@ -382,7 +384,8 @@ impl<E: Lanes> WithSimd for Share<'_, '_, E> {
         let tiles = images * taken.len();
         let own = self.task.channels.clone();
         let (terms, sums) = (of.channels * PANEL, own.len().next_multiple_of(GROUP) * PANEL);
-        let at_once = BUFFER.max(plan.weights.len() / 2).div_ceil(POINTS * (terms + sums));
+        let panel = POINTS * (terms + sums);
+        let at_once = (BUFFER / panel).max((plan.weights.len() / 2).div_ceil(panel)).max(2);
         let at_once = at_once.min(tiles.div_ceil(PANEL)).max(1);
         let starts = &panel_starts(of.channels)[..];
         let mut patches = Buffer::of(POINTS * at_once * terms);
