@@ -43,13 +43,6 @@ impl Window {
             }
         }
     }
-
-    /// Whether a cell can lie in more than one window.
-    fn overlaps(&self) -> bool {
-        self.0
-            .iter()
-            .any(|axis| axis.kernel > 1 && axis.stride <= (axis.kernel - 1) * axis.dilation)
-    }
 }
 
 /// The maximum of every window over a plane, and the place of the first cell that has it.
@@ -155,11 +148,8 @@ pub(super) fn max_pool_pullback<E: Float>(
 where
     NdArrayTensor: From<SharedArray<E>>,
 {
-    let overlaps = window.overlaps();
-    by_winners::<E>(s, x, window, window.input(), |s, winners, y| match overlaps {
-        true => winners.iter().zip(s).for_each(|(&winner, s)| y[winner as usize] += *s),
-        // Memory that is fresh would be fetched twice if it were read first.
-        false => winners.iter().zip(s).for_each(|(&winner, s)| y[winner as usize] = *s),
+    by_winners::<E>(s, x, window, window.input(), |s, winners, y| {
+        winners.iter().zip(s).for_each(|(&winner, s)| y[winner as usize] += *s);
     })
 }
 
