@@ -34,8 +34,7 @@ pub fn relevance<B: Kernels>(place: &Place<B>, alpha: f64, r: Tensor<B>) -> Vec<
         let x = x.into_iter().flatten();
         let z = x.clone().map(|(x, part)| place.layer.apply(x, part)).chain(bias.clone());
         let z = z.reduce(|a, b| a + b).expect("there is a positive part");
-        let r = if factor == 1.0 { r.clone() } else { r.clone().scale(factor) };
-        let s = place.divide(r, &z, bias, z.clone().add_scalar(delta));
+        let s = place.divide(r.clone().scale(factor), &z, bias, z.clone().add_scalar(delta));
         x.map(|(x, part)| place.share(s.clone(), x, part)).collect::<Vec<_>>()
     });
     let sum = |a: Vec<_>, b: Vec<_>| a.into_iter().zip(b).map(|(a, b)| a + b).collect();

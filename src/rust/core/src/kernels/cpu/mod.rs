@@ -190,13 +190,14 @@ where
     if E::WINOGRAD {
         let problem = winograd::Problem::new([outputs, inputs], window, transposed);
         let fits = groups == 1 && winograd::fits(&problem, window);
-        if fits && winograd::suits(&problem) {
+        let small = fits && winograd_small::suits(&problem);
+        if fits && winograd::suits(&problem, small) {
             let plan = &cache.winograd[way];
             let plan = plan.get_or_init(|| winograd::Plan::new(cells(&weight), problem));
             plan.run(cells(&x), target, bias.as_deref(), rows);
             return tensor(y);
         }
-        if fits && winograd_small::suits(&problem) {
+        if small {
             let plan = &cache.winograd_small[way];
             let plan = plan.get_or_init(|| winograd_small::Plan::new(cells(&weight), problem));
             plan.run(cells(&x), target, bias.as_deref(), rows);

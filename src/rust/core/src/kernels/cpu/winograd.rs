@@ -25,9 +25,9 @@ const BUFFER: usize = 1 << 18;
 /// Channels of the source from which on the transformations pay.
 const CHANNELS: usize = 16;
 
-/// Tiles of a plane from which on it pays for kernels that stay in the cache, and for others, which take four
-/// times the memory and are to be read for all tiles. The number of images does not count: what comes out must
-/// not depend on it.
+/// Tiles of a plane from which on it pays, and from which on it beats small tiles where the kernels do not stay in
+/// the cache: they take twice the memory of those, which is to be read for all tiles. The number of images does
+/// not count: what comes out must not depend on it.
 const TILES: [usize; 2] = [8, 20];
 
 /// Values of a panel at every point.
@@ -112,10 +112,10 @@ pub(super) fn fits(problem: &Problem, window: &Window) -> bool {
     ones && known && problem.channels >= CHANNELS
 }
 
-/// Whether tiles of this size pay.
-pub(super) fn suits(problem: &Problem) -> bool {
+/// Whether tiles of this size pay, and more than `small` ones where these can be had.
+pub(super) fn suits(problem: &Problem, small: bool) -> bool {
     let near = POINTS * problem.channels * problem.results <= BUFFER;
-    problem.has_tiles(TILE, if near { TILES[0] } else { TILES[1] })
+    problem.has_tiles(TILE, if near || !small { TILES[0] } else { TILES[1] })
 }
 
 /// A convolution, or its pullback, ready to be computed.
