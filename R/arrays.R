@@ -63,8 +63,7 @@ input_array <- function(x, shape, channels_first, arg, call) {
   if (nrow(x) < 1L) {
     abort_arg(x, "an array with at least one data point", arg, call, kind = "shape")
   }
-  # A finite sum rules out NA, NaN and Inf without a logical array as large as the data.
-  if (!is.finite(sum(x)) && !all(is.finite(x))) {
+  if (!all_finite(x)) {
     at <- which(!is.finite(x))[1L]
     position <- paste(arrayInd(at, dim(x)), collapse = ", ")
     innsight_abort(
@@ -110,6 +109,10 @@ plain_array <- function(x, arg, call) {
 #' Rows of an array of any rank
 #' @noRd
 slice_rows <- function(x, rows) {
+  # All of them without a copy.
+  if (identical(rows, seq_len(nrow(x)))) {
+    return(x)
+  }
   rest <- rep(list(rlang::missing_arg()), length(dim(x)) - 1L)
   do.call(`[`, c(list(x, rows), rest, list(drop = FALSE)))
 }

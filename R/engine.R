@@ -187,6 +187,9 @@ engine_spec <- function(net) {
   list(spec = spec, arrays = arrays)
 }
 
+# Whether an array of doubles is free of NA, NaN and Inf, without a logical one as large.
+all_finite <- function(x) from_engine(engine_all_finite(x))
+
 # Sums over all axes but the first and the last, without a copy of the values.
 cell_sums <- function(value) {
   if (!is.double(value)) storage.mode(value) <- "double"

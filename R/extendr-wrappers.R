@@ -40,6 +40,10 @@ engine_explain <- function(handle, method, x, targets, place, call) .Call(wrap__
 #' @noRd
 engine_cell_sums <- function(x) .Call(wrap__engine_cell_sums, x)
 
+#' Whether all cells of an array of doubles are finite.
+#' @noRd
+engine_all_finite <- function(x) .Call(wrap__engine_all_finite, x)
+
 #' The content of a model file, as R/convert-file.R explains.
 #' @noRd
 engine_read <- function(path) .Call(wrap__engine_read, path)

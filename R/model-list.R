@@ -23,7 +23,7 @@ bad_field <- function(at, must, x, hint = NULL, kind = "model") {
 
 #' @noRd
 check_finite <- function(x, at) {
-  if (is.double(x) && !is.finite(sum(x)) && !all(is.finite(x))) {
+  if (is.double(x) && !all_finite(x)) {
     first <- which(!is.finite(x))[1L]
     innsight_abort(
       c("{at$label}: {.field {at$field}} must be finite.",

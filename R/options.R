@@ -57,9 +57,8 @@ memory_budget <- function(call = rlang::caller_env()) {
   bytes <- if (is.numeric(x) && length(x) == 1L) {
     x
   } else if (checkmate::test_string(x)) {
-    text <- toupper(x)
-    parts <- regmatches(text, regexec("^ *([0-9.]+) *([KMGT]?)I?B? *$", text))[[1L]]
-    suppressWarnings(as.numeric(parts[2L])) * 1024^(match(parts[3L], c("", "K", "M", "G", "T")) - 1)
+    part <- \(i) sub("^ *([0-9.]+) *([KMGT]?)I?B? *$", i, toupper(x))
+    suppressWarnings(as.numeric(part("\\1"))) * 1024^(match(part("\\2"), c("", "K", "M", "G", "T")) - 1)
   }
   if (!checkmate::test_number(bytes, lower = 1, finite = TRUE)) {
     abort_arg(x, "a positive number of bytes or a text such as \"500MB\"", "innsight.memory", call)

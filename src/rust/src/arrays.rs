@@ -6,8 +6,9 @@ use extendr_api::prelude::*;
 use extendr_api::{rtype_to_sxp, Rinternals, Rtype};
 use innsight_core::error::{Kind, Result};
 use innsight_core::kernels::cpu::in_parallel;
-use innsight_core::tensor::Values;
-use ndarray::{ArrayD, ArrayViewD, IxDyn, ShapeBuilder};
+use innsight_core::kernels::Kernels;
+use innsight_core::tensor::{elem, Values};
+use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, Axis, Ix2, IxDyn, ShapeBuilder};
 
 use crate::memory::use_huge_pages;
 
@@ -18,7 +19,8 @@ pub fn dims(robj: &Robj) -> Vec<usize> {
     dims.unwrap_or_else(|| vec![robj.len()])
 }
 
-fn reals(robj: &Robj) -> Result<&[f64]> {
+/// The cells of a double array.
+pub fn reals(robj: &Robj) -> Result<&[f64]> {
     robj.as_real_slice().ok_or_else(|| Kind::Argument.error("The engine takes arrays of doubles"))
 }
 
@@ -30,8 +32,11 @@ fn channels_to_second(rank: usize) -> Vec<usize> {
     }
 }
 
-/// A double array as row-major values, channels first, and its extents.
-pub fn read(robj: &Robj, channels_first: bool) -> Result<(Vec<f64>, Vec<usize>)> {
+/// A double array's cells in the precision of a backend, row-major and channels first, and its extents.
+pub fn read<B: Kernels>(
+    robj: &Robj,
+    channels_first: bool,
+) -> Result<(Vec<B::FloatElem>, Vec<usize>)> {
     let (values, dims) = (reals(robj)?, dims(robj));
     let array = ArrayViewD::from_shape(IxDyn(&dims).f(), values)
         .map_err(|e| Kind::Argument.error(format!("An array with wrong extents: {e}")))?;
@@ -40,14 +45,35 @@ pub fn read(robj: &Robj, channels_first: bool) -> Result<(Vec<f64>, Vec<usize>)>
         false => array.permuted_axes(channels_to_second(dims.len())),
     };
     let shape = array.shape().to_vec();
-    Ok((in_order(&array), shape))
+    let array = if shape.len() == 1 { array.insert_axis(Axis(1)) } else { array };
+    let mut ordered = ArrayD::<B::FloatElem>::default(array.raw_dim());
+    let rows = shape[0].div_ceil(values.len().div_ceil(SHARE).max(1)).max(1);
+    let shares = ordered.axis_chunks_iter_mut(Axis(0), rows);
+    let shares = shares.zip(array.axis_chunks_iter(Axis(0), rows)).collect();
+    in_parallel(shares, |(ordered, array)| put_in_order::<B>(ordered, array));
+    Ok((ordered.into_raw_vec_and_offset().0, shape))
 }
 
-/// The values in the logical order of the axes.
-fn in_order(array: &ArrayViewD<'_, f64>) -> Vec<f64> {
-    let mut ordered = ArrayD::<f64>::zeros(array.raw_dim());
-    ordered.assign(array);
-    ordered.into_raw_vec_and_offset().0
+/// Rows whose cells are set one after the other: the memory that they go to stays in the cache meanwhile.
+const ROWS: usize = 64;
+
+/// Sets the cells of an array to those of another, whose rows lie side by side.
+fn put_in_order<B: Kernels>(
+    mut target: ArrayViewMutD<'_, B::FloatElem>,
+    source: ArrayViewD<'_, f64>,
+) {
+    if target.ndim() > 2 {
+        let parts = target.axis_iter_mut(Axis(1)).zip(source.axis_iter(Axis(1)));
+        return parts.for_each(|(target, source)| put_in_order::<B>(target, source));
+    }
+    let rows = target.axis_chunks_iter_mut(Axis(0), ROWS);
+    for (target, source) in rows.zip(source.axis_chunks_iter(Axis(0), ROWS)) {
+        let matrices = (target.into_dimensionality::<Ix2>(), source.into_dimensionality::<Ix2>());
+        let (Ok(mut target), Ok(source)) = matrices else { continue };
+        for (mut target, source) in target.columns_mut().into_iter().zip(source.columns()) {
+            target.iter_mut().zip(source).for_each(|(y, x)| *y = elem::<B>(*x));
+        }
+    }
 }
 
 /// The sums of an R array over all axes but the first and the last, as a matrix.

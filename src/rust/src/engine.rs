@@ -19,7 +19,7 @@ use innsight_core::methods::{
 use innsight_core::model::{Model, Order};
 use innsight_core::tensor::{largest, Tensor};
 
-use crate::arrays::{read, Layout, Spot};
+use crate::arrays::{read, reals, Layout, Spot};
 use crate::memory;
 use crate::request::{Call, Explanation, Method, Place};
 
@@ -223,12 +223,12 @@ fn info<B: Kernels>(network: &Network<B>) -> Robj {
 fn inputs<B: Kernels>(network: &Network<B>, x: &Robj, call: &Call) -> Result<Vec<Tensor<B>>> {
     let list = List::try_from(x).map_err(|_| Kind::Argument.error("The data is not a list"))?;
     let tensor = |robj: Robj| {
-        let (values, shape) = read(&robj, call.channels_first)?;
-        if values.iter().any(|x| x.abs() > largest::<B>()) {
+        if reals(&robj)?.iter().any(|x| x.abs() > largest::<B>()) {
             return Err(Kind::Argument.error(
                 "The data holds values beyond single precision (3.4e38): use dtype = \"double\"",
             ));
         }
+        let (values, shape) = read::<B>(&robj, call.channels_first)?;
         Ok(Tensor::from_vec(values, &shape, &network.device))
     };
     list.values().map(tensor).collect()

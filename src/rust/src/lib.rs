@@ -112,6 +112,13 @@ fn engine_cell_sums(x: Robj) -> Robj {
     guard(|| arrays::cell_sums(&x))
 }
 
+/// Whether all cells of an array of doubles are finite.
+/// @noRd
+#[extendr]
+fn engine_all_finite(x: Robj) -> Robj {
+    guard(|| Ok(arrays::reals(&x)?.iter().fold(true, |all, x| all & x.is_finite()).into()))
+}
+
 /// The content of a model file, as R/convert-file.R explains.
 /// @noRd
 #[extendr]
@@ -145,6 +152,7 @@ extendr_module! {
     fn engine_values;
     fn engine_explain;
     fn engine_cell_sums;
+    fn engine_all_finite;
     fn engine_read;
     fn engine_json;
     fn engine_panic;

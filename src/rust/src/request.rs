@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::rc::Rc;
 
+use burn_ndarray::NdArray;
 use extendr_api::deserializer::from_robj;
 use extendr_api::prelude::*;
 use innsight_core::error::{Kind, Result};
@@ -165,7 +166,7 @@ fn layer(robj: &Robj) -> Result<Layer> {
 /// R's: they are not copied.
 fn array(robj: Robj) -> Result<Array> {
     let Some(weights) = robj.as_list() else {
-        let (values, shape) = arrays::read(&robj, true)?;
+        let (values, shape) = arrays::read::<NdArray<f64>>(&robj, true)?;
         return Ok(Array::new(&shape, values));
     };
     let integers = |name: &str| parse::<Vec<usize>>(&field(&weights, name)?, name);

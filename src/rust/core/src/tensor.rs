@@ -21,7 +21,8 @@ impl<B: Kernels> Clone for Tensor<B> {
     }
 }
 
-fn elem<B: Kernels>(value: f64) -> FloatElem<B> {
+/// A number in the precision of a backend.
+pub fn elem<B: Kernels>(value: f64) -> FloatElem<B> {
     value.elem()
 }
 
@@ -136,6 +137,9 @@ impl<B: Kernels> Tensor<B> {
     /// The sub-tensor that takes `range` of one axis and all of the others.
     pub fn narrow(self, axis: usize, range: std::ops::Range<usize>) -> Self {
         let mut ranges: Vec<_> = self.shape().into_iter().map(|n| 0..n).collect();
+        if ranges[axis] == range {
+            return self;
+        }
         ranges[axis] = range;
         self.slice(&ranges)
     }
