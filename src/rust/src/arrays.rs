@@ -10,8 +10,6 @@ use innsight_core::kernels::Kernels;
 use innsight_core::tensor::{elem, Values};
 use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, Axis, Ix2, IxDyn, ShapeBuilder};
 
-use crate::memory::use_huge_pages;
-
 /// The `dim` attribute; the length for a vector without one.
 pub fn dims(robj: &Robj) -> Vec<usize> {
     let dims = robj.get_attrib("dim").and_then(|d| d.as_integer_vector());
@@ -203,6 +201,25 @@ pub fn from_row_major(values: &[f64], shape: &[usize]) -> Result<Robj> {
             Ok(robj)
         }
     }
+}
+
+/// Bytes from which on an array is worth huge pages.
+#[cfg(target_os = "linux")]
+const HUGE: usize = 1 << 22;
+
+/// Asks the system for huge pages for memory that nobody has touched yet: a page fault for every 2 MB in
+/// place of one for every 4 KB. Nothing happens where the system does not have them.
+fn use_huge_pages(address: *const u8, bytes: usize) {
+    #[cfg(target_os = "linux")]
+    if bytes >= HUGE && !address.is_null() {
+        const PAGE: usize = 4096;
+        let skipped = address.align_offset(PAGE);
+        let whole = (bytes - skipped) / PAGE * PAGE;
+        // SAFETY: the pages lie within the block, and what they hold does not change.
+        unsafe { libc::madvise(address.add(skipped) as *mut _, whole, libc::MADV_HUGEPAGE) };
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (address, bytes);
 }
 
 /// A vector as an array.

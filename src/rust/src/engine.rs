@@ -9,7 +9,7 @@ use burn_ndarray::NdArray;
 use extendr_api::prelude::*;
 use innsight_core::error::{Kind, Result};
 use innsight_core::graph::{Network, Output, Tape, Value};
-use innsight_core::kernels::cpu::{in_parallel, set_threads};
+use innsight_core::kernels::cpu::{in_parallel, set_memory, set_threads};
 use innsight_core::kernels::Kernels;
 use innsight_core::methods::{
     self as method, add, average, ends, explain, integrate_exactly, join, transposed, Attributions,
@@ -17,10 +17,9 @@ use innsight_core::methods::{
     LrpRules, Points, SmoothGrad,
 };
 use innsight_core::model::{Model, Order};
-use innsight_core::tensor::{largest, Tensor};
+use innsight_core::tensor::{largest, Tensor, Values};
 
 use crate::arrays::{read, reals, Layout, Spot};
-use crate::memory;
 use crate::request::{Call, Explanation, Method, Place};
 
 /// A network on one of the backends.
@@ -105,7 +104,7 @@ impl Engine {
     /// The network that a call asks for.
     fn network_for(&self, call: &Call) -> Result<Rc<Backend>> {
         set_threads(call.threads);
-        memory::allow(call.memory as usize);
+        set_memory(call.memory as usize);
         let follows = self.model.layers.iter().any(|layer| layer.op.follows_layout());
         let order = match follows && !call.channels_first {
             true => Order::ChannelsLast,
@@ -310,6 +309,7 @@ impl<B: Kernels> ToR<'_, B> {
                 if !values.is_empty() {
                     let layout = self.layout(targets, &extents);
                     layout.put(&mut array, &values, Spot { row, column, add })?;
+                    values.into_iter().for_each(Values::recycle);
                 }
             }
         }

@@ -5,6 +5,7 @@ use std::sync::{Mutex, Once, PoisonError};
 
 use extendr_api::prelude::*;
 use innsight_core::error::{Error, Kind, Result};
+use innsight_core::kernels::cpu::release_memory;
 
 /// Where the last panic came from, on whichever thread.
 static PLACE: Mutex<String> = Mutex::new(String::new());
@@ -29,7 +30,7 @@ fn install_hook() {
 pub fn guard(f: impl FnOnce() -> Result<Robj>) -> Robj {
     install_hook();
     let outcome = catch_unwind(AssertUnwindSafe(f));
-    crate::memory::release();
+    release_memory();
     let outcome = outcome.unwrap_or_else(|panic| {
         let text = panic
             .downcast_ref::<String>()

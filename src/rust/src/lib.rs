@@ -11,7 +11,6 @@ mod arrays;
 mod engine;
 mod error;
 mod files;
-mod memory;
 mod request;
 
 use extendr_api::prelude::*;
@@ -19,9 +18,6 @@ use extendr_api::prelude::*;
 use engine::Engine;
 use error::guard;
 use innsight_core::error::Kind;
-
-#[global_allocator]
-static MEMORY: memory::Recycler = memory::Recycler;
 
 /// The layers, rules, activation functions and devices of this build.
 /// @noRd

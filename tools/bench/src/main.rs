@@ -9,14 +9,6 @@ use burn_ndarray::NdArray;
 use innsight_core::kernels::{cpu::set_threads, Axis, Kernels, Window};
 use innsight_core::tensor::Tensor;
 
-// The memory of the package, which keeps large blocks from one call to the next.
-#[allow(dead_code)]
-#[path = "../../../src/rust/src/memory.rs"]
-mod memory;
-
-#[global_allocator]
-static MEMORY: memory::Recycler = memory::Recycler;
-
 type B = NdArray<f32>;
 
 /// Milliseconds: those that this thread has computed for where it is the only one, so that other
@@ -93,8 +85,8 @@ fn dense(rows: usize, inputs: usize, outputs: usize) -> [f64; 2] {
     let (x, s, b) = (x.into_primitive(), s.into_primitive(), b.into_primitive());
     let cache = Default::default();
     [
-        time(|| B::dense(x.clone(), w.clone(), Some(b.clone()), &cache)),
-        time(|| B::dense_pullback(s.clone(), w.clone(), &cache)),
+        time(|| Tensor::<B>::from_primitive(B::dense(x.clone(), w.clone(), Some(b.clone()), &cache))),
+        time(|| Tensor::<B>::from_primitive(B::dense_pullback(s.clone(), w.clone(), &cache))),
     ]
 }
 
@@ -108,7 +100,12 @@ fn conv(rows: usize, channels: usize, outputs: usize, window: &Window) -> [f64; 
     let b = noise(&[outputs]).into_primitive();
     let cache = Default::default();
     [
-        time(|| B::conv(x.clone(), w.clone(), Some(b.clone()), &cache, window, 1)),
-        time(|| B::conv_pullback(s.clone(), w.clone(), &cache, window, 1)),
+        time(|| {
+            let bias = Some(b.clone());
+            Tensor::<B>::from_primitive(B::conv(x.clone(), w.clone(), bias, &cache, window, 1))
+        }),
+        time(|| {
+            Tensor::<B>::from_primitive(B::conv_pullback(s.clone(), w.clone(), &cache, window, 1))
+        }),
     ]
 }

@@ -6,18 +6,32 @@
 //! The first axis of every tensor counts **rows**. Activations have one row a sample; signals that
 //! travel backwards have one row for every (sample, target) pair, the targets of a sample adjacent.
 
+use std::sync::Arc;
+
 use burn::tensor::ops::{FloatElem, FloatTensor, IntTensor};
 use burn::tensor::{DType, Element, ElementConversion, Shape, Slice, TensorData, TensorMetadata};
 
+use crate::kernels::cpu::keep;
 use crate::kernels::{Arithmetic, Kernels, Rectifier};
 
-/// A tensor of run-time rank on backend `B`. Cloning shares the storage.
+/// A tensor of run-time rank on backend `B`. Cloning shares the storage, which the backend's kernels get
+/// back with the last clone.
 #[derive(Debug)]
-pub struct Tensor<B: Kernels>(FloatTensor<B>);
+pub struct Tensor<B: Kernels>(Arc<Held<B>>);
 
 impl<B: Kernels> Clone for Tensor<B> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
+    }
+}
+
+/// A primitive of the backend, until it is taken out.
+#[derive(Debug)]
+struct Held<B: Kernels>(Option<FloatTensor<B>>);
+
+impl<B: Kernels> Drop for Held<B> {
+    fn drop(&mut self) {
+        self.0.take().into_iter().for_each(B::recycle);
     }
 }
 
@@ -39,6 +53,7 @@ pub fn largest<B: Kernels>() -> f64 {
 }
 
 /// The values of a tensor.
+#[derive(Debug)]
 pub enum Values {
     /// In single precision.
     Single(Vec<f32>),
@@ -46,16 +61,31 @@ pub enum Values {
     Double(Vec<f64>),
 }
 
+impl Values {
+    /// Leaves the memory to other results.
+    pub fn recycle(self) {
+        match self {
+            Self::Single(values) => keep(values),
+            Self::Double(values) => keep(values),
+        }
+    }
+}
+
 impl<B: Kernels> Tensor<B> {
     /// Row-major `data` as a tensor of the given shape.
     pub fn from_vec<E: Element>(data: Vec<E>, shape: &[usize], device: &B::Device) -> Self {
         let data: Vec<B::FloatElem> = data.into_iter().map(ElementConversion::elem).collect();
-        Self(B::tensor(TensorData::new(data, shape.to_vec()), device))
+        Self::from_primitive(B::tensor(TensorData::new(data, shape.to_vec()), device))
     }
 
     /// A tensor filled with one value.
     pub fn full(shape: &[usize], value: f64, device: &B::Device) -> Self {
-        Self(B::float_full(shape.to_vec().into(), elem::<B>(value), device, dtype::<B>().into()))
+        Self::from_primitive(B::float_full(
+            shape.to_vec().into(),
+            elem::<B>(value),
+            device,
+            dtype::<B>().into(),
+        ))
     }
 
     /// The values in row-major order.
@@ -68,7 +98,7 @@ impl<B: Kernels> Tensor<B> {
 
     /// The values in row-major order, in the precision of the backend.
     pub fn into_values(self) -> Values {
-        let data = burn::tensor::read_sync(B::float_into_data(self.0));
+        let data = burn::tensor::read_sync(B::float_into_data(self.into_primitive()));
         // A backend that cannot be read has lost its device: nothing sensible is left to do, and the
         // caller turns the panic into an error.
         let data = data.unwrap_or_else(|e| panic!("the device returned no data: {e:?}"));
@@ -81,17 +111,25 @@ impl<B: Kernels> Tensor<B> {
 
     /// Wraps a primitive of the backend.
     pub fn from_primitive(primitive: FloatTensor<B>) -> Self {
-        Self(primitive)
+        Self(Arc::new(Held(Some(primitive))))
     }
 
     /// The primitive of the backend.
     pub fn into_primitive(self) -> FloatTensor<B> {
-        self.0
+        match Arc::try_unwrap(self.0) {
+            Ok(mut held) => held.0.take(),
+            Err(shared) => shared.0.clone(),
+        }
+        .expect("a tensor has its primitive until it is taken apart")
+    }
+
+    fn primitive(&self) -> &FloatTensor<B> {
+        self.0 .0.as_ref().expect("a tensor has its primitive until it is taken apart")
     }
 
     /// The extents of all axes, rows first.
     pub fn shape(&self) -> Vec<usize> {
-        self.0.shape().dims
+        self.primitive().shape().dims
     }
 
     /// The number of rows.
@@ -101,11 +139,11 @@ impl<B: Kernels> Tensor<B> {
 
     /// The device that holds the values.
     pub fn device(&self) -> B::Device {
-        B::float_device(&self.0)
+        B::float_device(self.primitive())
     }
 
     fn map(self, f: impl FnOnce(FloatTensor<B>) -> FloatTensor<B>) -> Self {
-        Self(f(self.0))
+        Self::from_primitive(f(self.into_primitive()))
     }
 
     /// The same values in another shape.
@@ -155,7 +193,7 @@ impl<B: Kernels> Tensor<B> {
         let slices: Vec<Slice> =
             inner.iter().zip(before).map(|(n, b)| Slice::from(*b..b + n)).collect();
         Self::full(&outer, value, &self.device())
-            .map(|full| B::float_slice_assign(full, &slices, self.0))
+            .map(|full| B::float_slice_assign(full, &slices, self.into_primitive()))
     }
 
     /// Cells `indices` of one axis, in that order; cells may repeat.
@@ -171,7 +209,7 @@ impl<B: Kernels> Tensor<B> {
         let device = self.device();
         let indices = Self::indices(indices, &device);
         Self::full(&shape, 0.0, &device)
-            .map(|zeros| B::float_select_add(zeros, axis, indices, self.0))
+            .map(|zeros| B::float_select_add(zeros, axis, indices, self.into_primitive()))
     }
 
     /// The cells at the given positions of an axis; the adjoint of [`Tensor::scatter`].
@@ -184,7 +222,7 @@ impl<B: Kernels> Tensor<B> {
         let mut shape = self.shape();
         shape[axis] = extent;
         Self::full(&shape, 0.0, &self.device())
-            .map(|zeros| B::float_scatter_add(axis, zeros, positions, self.0))
+            .map(|zeros| B::float_scatter_add(axis, zeros, positions, self.into_primitive()))
     }
 
     fn indices(indices: &[usize], device: &B::Device) -> IntTensor<B> {
@@ -194,7 +232,10 @@ impl<B: Kernels> Tensor<B> {
 
     /// Joins tensors along an axis.
     pub fn concatenate(parts: &[Self], axis: usize) -> Self {
-        Self(B::float_cat(parts.iter().map(|p| p.0.clone()).collect(), axis))
+        Self::from_primitive(B::float_cat(
+            parts.iter().map(|p| p.primitive().clone()).collect(),
+            axis,
+        ))
     }
 
     /// Repeats every row `times` times, the copies adjacent.
@@ -246,12 +287,12 @@ impl<B: Kernels> Tensor<B> {
 
     /// `self * other`, `other` having one row a sample (see [`Tensor`] for rows).
     pub fn mul_samples(self, other: &Self) -> Self {
-        self.map(|t| B::mul_samples(t, other.0.clone()))
+        self.map(|t| B::mul_samples(t, other.primitive().clone()))
     }
 
     /// `self / other`, `other` having one row a sample.
     pub fn div_samples(self, other: &Self) -> Self {
-        self.map(|t| B::div_samples(t, other.0.clone()))
+        self.map(|t| B::div_samples(t, other.primitive().clone()))
     }
 
     /// Sums along an axis, which stays with extent 1.
@@ -287,12 +328,17 @@ impl<B: Kernels> Tensor<B> {
 
     /// `self` times the derivative of the rectifier at x, which has one row a sample.
     pub fn rectify_pullback(self, x: &Self, rectifier: &Rectifier) -> Self {
-        self.map(|t| B::rectify_pullback(t, x.0.clone(), rectifier))
+        self.map(|t| B::rectify_pullback(t, x.primitive().clone(), rectifier))
     }
 
     /// See [`Kernels::rectify_secant`].
     pub fn rectify_secant(&self, reference: &Self, rectifier: &Rectifier, delta: f64) -> Self {
-        Self(B::rectify_secant(self.0.clone(), reference.0.clone(), rectifier, delta))
+        Self::from_primitive(B::rectify_secant(
+            self.primitive().clone(),
+            reference.primitive().clone(),
+            rectifier,
+            delta,
+        ))
     }
 
     /// max(x, 0).
@@ -327,13 +373,13 @@ impl<B: Kernels> Tensor<B> {
 
     /// 1 where the values are equal, 0 elsewhere; axes of extent 1 are stretched.
     pub fn equal_to(self, other: Self) -> Self {
-        self.map(|t| B::bool_into_float(B::float_equal(t, other.0)))
+        self.map(|t| B::bool_into_float(B::float_equal(t, other.into_primitive())))
     }
 
     /// `value` where `condition` holds one, `self` elsewhere.
     pub fn where_one(self, condition: Self, value: Self) -> Self {
-        let mask = B::float_greater_elem(condition.0, elem::<B>(0.5));
-        self.map(|t| B::float_mask_where(t, mask, value.0))
+        let mask = B::float_greater_elem(condition.into_primitive(), elem::<B>(0.5));
+        self.map(|t| B::float_mask_where(t, mask, value.into_primitive()))
     }
 
     /// -1, 0 or 1, by the sign of x.
@@ -399,7 +445,7 @@ impl<B: Kernels> Tensor<B> {
 
     /// Whether any value lies below zero.
     pub fn any_negative(&self) -> bool {
-        B::any_negative(self.0.clone())
+        B::any_negative(self.primitive().clone())
     }
 }
 
@@ -409,7 +455,11 @@ macro_rules! operator {
         impl<B: Kernels> std::ops::$trait for Tensor<B> {
             type Output = Self;
             fn $method(self, other: Self) -> Self {
-                Self(B::arithmetic(self.0, other.0, Arithmetic::$trait))
+                Self::from_primitive(B::arithmetic(
+                    self.into_primitive(),
+                    other.into_primitive(),
+                    Arithmetic::$trait,
+                ))
             }
         }
     };

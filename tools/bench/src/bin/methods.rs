@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use burn_ndarray::NdArray;
 use innsight_core::graph::Network;
-use innsight_core::kernels::cpu::set_threads;
+use innsight_core::kernels::cpu::{release_memory, set_threads};
 use innsight_core::methods::{
     average, explain, DeepLift, DeepLiftRule, Gradient, IntegratedGradient, Lrp, LrpRules, MaxPool,
     Points, SmoothGrad,
@@ -17,13 +17,6 @@ use innsight_core::methods::{
 use innsight_core::model::{Array, Layer, Model, Order};
 use innsight_core::tensor::Tensor;
 use serde_json::{json, Value};
-
-#[allow(dead_code)]
-#[path = "../../../../src/rust/src/memory.rs"]
-mod memory;
-
-#[global_allocator]
-static MEMORY: memory::Recycler = memory::Recycler;
 
 type B = NdArray<f32>;
 
@@ -269,7 +262,7 @@ fn main() {
             let time = |_| {
                 let start = Instant::now();
                 run();
-                memory::release();
+                release_memory();
                 start.elapsed().as_secs_f64()
             };
             let best = (0..runs).map(time).fold(f64::INFINITY, f64::min);

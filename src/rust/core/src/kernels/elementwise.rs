@@ -3,9 +3,9 @@
 
 use burn::tensor::ElementConversion;
 use burn_ndarray::{NdArrayTensor, SharedArray};
-use ndarray::{ArrayD, IxDyn};
+use ndarray::ArrayD;
 
-use super::cpu::{spread, threads, Float};
+use super::cpu::{room, spread, tensor, threads, Float};
 use super::Rectifier;
 
 /// Cells below which a second thread costs more than it brings.
@@ -36,9 +36,14 @@ where
     NdArrayTensor: From<SharedArray<E>>,
 {
     let array = E::shared(tensor);
-    match array.is_standard_layout() {
-        true => array.into_owned(),
-        false => array.as_standard_layout().into_owned(),
+    match array.as_slice() {
+        Some(cells) if !array.is_unique() => {
+            let mut copy = room(cells.len());
+            in_parts(&mut copy, |start, part| part.copy_from_slice(&cells[start..][..part.len()]));
+            ArrayD::from_shape_vec(array.raw_dim(), copy).expect("as many cells")
+        }
+        Some(_) => array.into_owned(),
+        None => array.as_standard_layout().into_owned(),
     }
 }
 
@@ -163,19 +168,19 @@ where
     let (rows, references) = (x.shape()[0], reference.shape()[0]);
     let mut shape = x.shape().to_vec();
     shape[0] = rows.max(references);
-    let mut y = ArrayD::<E>::zeros(IxDyn(&shape));
     let cells = x.len() / rows.max(1);
+    let mut y = room::<E>(cells * shape[0]);
     let (x, reference) = (x.as_standard_layout(), reference.as_standard_layout());
     let (x, reference) = (x.as_slice(), reference.as_slice());
     let (x, reference) = (x.expect("row-major"), reference.expect("row-major"));
-    in_parts(slice(&mut y), |start, part| {
+    in_parts(&mut y, |start, part| {
         stretches(part, start, (cells, 1), |y, at, _| {
             let of = |rows: usize| if rows == 1 { at % cells } else { at };
             y.copy_from_slice(&reference[of(references)..][..y.len()]);
             f(y, &x[of(rows)..]);
         });
     });
-    y.into_shared().into()
+    tensor(y, &shape)
 }
 
 /// A [`Rectifier`] in the precision of the cells.

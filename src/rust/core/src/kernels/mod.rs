@@ -34,6 +34,11 @@ pub trait Kernels: Backend {
         Self::float_from_data(data, device)
     }
 
+    /// Takes back a tensor that nothing needs any more.
+    fn recycle(tensor: FloatTensor<Self>) {
+        drop(tensor);
+    }
+
     /// The same values in row-major order in another shape.
     fn reshape(tensor: FloatTensor<Self>, shape: &[usize]) -> FloatTensor<Self> {
         Self::float_reshape(tensor, shape.to_vec().into())

@@ -3,10 +3,9 @@
 
 use burn::tensor::ElementConversion;
 use burn_ndarray::{NdArrayTensor, SharedArray};
-use ndarray::Array4;
 use pulp::{Arch, Simd, WithSimd};
 
-use super::cpu::{copy, planes, tensor, Float, Lanes};
+use super::cpu::{copy, planes, room, tensor, Float, Lanes};
 use super::elementwise::in_parts_of;
 use super::Window;
 
@@ -85,22 +84,21 @@ where
     let (rows, channels, height, width) = x.dim();
     let x = x.as_standard_layout();
     let x = x.as_slice().expect("row-major");
-    let mut y = Array4::<E>::zeros((rows, channels, window.output()[0], window.output()[1]));
     let (input, output) = (height * width, window.output().iter().product::<usize>());
-    let slice = y.as_slice_mut().expect("row-major");
-    in_parts_of(output, WORTH_A_THREAD, slice, |start, part| {
+    let mut y = room::<E>(rows * channels * output);
+    in_parts_of(output, WORTH_A_THREAD, &mut y, |start, part| {
         let planes = x.chunks(input).skip(start / output);
         let mut winners = vec![0; output];
         for (best, x) in part.chunks_mut(output).zip(planes) {
             Arch::new().dispatch(Search { window, x, best, winners: &mut winners });
         }
     });
-    tensor(y)
+    tensor(y, &[rows, channels, window.output()[0], window.output()[1]])
 }
 
 /// Calls `f(cells of a plane of s, winners, cells of the plane of the result)` for all planes of s,
-/// which has any whole number of rows for each of x. The result has planes of these extents and starts
-/// as zeros.
+/// which has any whole number of rows for each of x. The result has planes of these extents, all cells of
+/// which `f` sets.
 fn by_winners<E: Float>(
     s: &NdArrayTensor,
     x: &NdArrayTensor,
@@ -117,9 +115,8 @@ where
     let (s, x) = (s.as_standard_layout(), x.as_standard_layout());
     let (s, x) = (s.as_slice().expect("row-major"), x.as_slice().expect("row-major"));
     let windows: usize = window.output().iter().product();
-    let mut y = Array4::<E>::zeros((rows, channels, height, width));
-    let slice = y.as_slice_mut().expect("row-major");
-    in_parts_of(height * width, WORTH_A_THREAD, slice, |start, part| {
+    let mut y = room::<E>(rows * channels * height * width);
+    in_parts_of(height * width, WORTH_A_THREAD, &mut y, |start, part| {
         let mut best = vec![E::zero(); windows];
         let mut winners = vec![0; channels * windows];
         // The sample for which a channel's winners have been found.
@@ -137,7 +134,7 @@ where
             f(&s[plane * per_plane..][..per_plane], winners, y);
         }
     });
-    tensor(y)
+    tensor(y, &[rows, channels, height, width])
 }
 
 pub(super) fn max_pool_pullback<E: Float>(
@@ -149,6 +146,7 @@ where
     NdArrayTensor: From<SharedArray<E>>,
 {
     by_winners::<E>(s, x, window, window.input(), |s, winners, y| {
+        y.fill(E::zero());
         winners.iter().zip(s).for_each(|(&winner, s)| y[winner as usize] += *s);
     })
 }

@@ -315,7 +315,6 @@ impl<E: Lanes> Plan<E> {
         let mut correlations = Vec::new();
         for rows in Side::pullback(&window.0[0]) {
             for columns in Side::pullback(&window.0[1]) {
-                // Cells that no window reaches stay zero.
                 if !rows.taps.is_empty() && !columns.taps.is_empty() {
                     let sides = [rows.clone(), columns];
                     let extents = [outputs / groups, channels];
@@ -344,8 +343,12 @@ impl<E: Lanes> Plan<E> {
         Self { correlations, groups, planes, width, unit, by_rows }
     }
 
-    /// The result for x (images, channels, cells of a plane), written into y, which starts as zeros.
+    /// The result for x (images, channels, cells of a plane), written into y.
     pub fn run(&self, x: &[E], y: &mut [E], bias: Option<&[E]>, images: usize) {
+        if self.correlations.iter().map(Correlation::cells).sum::<usize>() < self.planes[1] {
+            // Cells that no window reaches.
+            y.fill(E::default());
+        }
         let Some(first) = self.correlations.first() else { return };
         let channels = self.groups * first.results;
         let division = Division {

@@ -46,7 +46,7 @@ impl<E: Lanes + PartialOrd> Plan<E> {
     }
 
     /// The product of x (rows, terms) with the weights, or with a part of them where they are left where
-    /// they lie, written into y (rows, sums), which starts as zeros.
+    /// they lie, written into y (rows, sums).
     pub fn run(
         &self,
         (x, weight): (&[E], &[E]),
@@ -107,6 +107,9 @@ fn stream<E: Lanes + PartialOrd, const P: u8>(
     spread(tasks, threads, |tasks| {
         for (first, mut y) in tasks {
             let y = &mut y[..];
+            if streamed {
+                y.iter_mut().for_each(|row| row.fill(E::default()));
+            }
             match (transposed, streamed) {
                 (_, false) => {
                     let pack = pack_panels::<E, P>;

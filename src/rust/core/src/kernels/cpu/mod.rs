@@ -8,6 +8,7 @@
 
 mod conv;
 mod dense;
+mod shelf;
 mod simd;
 mod tasks;
 mod threads;
@@ -19,10 +20,11 @@ use std::sync::OnceLock;
 use burn::tensor::ops::FloatTensorOps;
 use burn::tensor::{ElementConversion, TensorData};
 use burn_ndarray::{FloatNdArrayElement, NdArray, NdArrayTensor, SharedArray};
-use ndarray::{
-    Array2, Array4, ArrayD, ArrayView2, ArrayView4, ArrayViewD, CowArray, Ix2, Ix4, IxDyn,
-};
+use ndarray::{ArrayD, ArrayView2, ArrayView4, ArrayViewD, CowArray, Ix2, Ix4, IxDyn};
 
+pub(crate) use shelf::keep;
+pub(super) use shelf::room;
+pub use shelf::{release_memory, set_memory};
 pub(super) use simd::{copy, Lanes};
 pub use threads::{in_parallel, set_threads};
 pub(super) use threads::{spread, threads};
@@ -43,6 +45,8 @@ where
     fn view(tensor: &NdArrayTensor) -> ArrayViewD<'_, Self>;
     /// The storage itself.
     fn shared(tensor: NdArrayTensor) -> SharedArray<Self>;
+    /// Whether the storage is an array that no other tensor has.
+    fn is_unique(tensor: &NdArrayTensor) -> bool;
 }
 
 macro_rules! float {
@@ -60,6 +64,10 @@ macro_rules! float {
                     NdArrayTensor::$variant(storage) => storage.into_shared(),
                     other => panic!("a tensor of another type: {other:?}"),
                 }
+            }
+
+            fn is_unique(tensor: &NdArrayTensor) -> bool {
+                matches!(tensor, NdArrayTensor::$variant(storage) if storage.is_unique())
             }
         }
     };
@@ -86,11 +94,37 @@ fn threads_for(work: usize) -> usize {
     threads().min(work / WORTH_A_THREAD).max(1)
 }
 
-pub(super) fn tensor<E: Float, D: ndarray::Dimension>(array: ndarray::Array<E, D>) -> NdArrayTensor
+/// Row-major cells as a tensor.
+pub(super) fn tensor<E: Float>(cells: Vec<E>, shape: &[usize]) -> NdArrayTensor
 where
     NdArrayTensor: From<SharedArray<E>>,
 {
-    array.into_dyn().into_shared().into()
+    let array = ArrayD::from_shape_vec(shape, cells);
+    array.unwrap_or_else(|e| panic!("cells that do not fit their shape: {e}")).into_shared().into()
+}
+
+/// Leaves the cells of a tensor for other results if nobody else has them.
+fn leave<E: Float>(tensor: NdArrayTensor)
+where
+    NdArrayTensor: From<SharedArray<E>>,
+{
+    if E::is_unique(&tensor) {
+        let own = E::shared(tensor).try_into_owned_nocopy();
+        own.into_iter().for_each(|own| keep(own.into_raw_vec_and_offset().0));
+    }
+}
+
+/// What `f` makes of a tensor that nothing needs any more then.
+fn consume<E: Float>(
+    x: NdArrayTensor,
+    f: impl FnOnce(&NdArrayTensor) -> NdArrayTensor,
+) -> NdArrayTensor
+where
+    NdArrayTensor: From<SharedArray<E>>,
+{
+    let y = f(&x);
+    leave::<E>(x);
+    y
 }
 
 /// The weights of a layer in the form that the kernels take, for either direction, made when first
@@ -158,12 +192,11 @@ where
         Of::All(cache) => (cache.dense[usize::from(transposed)].get_or_init(make), Part::All),
         Of::Part(part) => (&dense::Plan::Plain, part),
     };
-    let mut y = Array2::<E>::zeros((extents.rows, extents.sums));
-    let target = y.as_slice_mut().unwrap_or_default();
+    let mut y = room::<E>(extents.rows * extents.sums);
     let bias = values::<E>(bias);
     let operands = (cells(&x), cells(&weight));
-    plan.run(operands, target, part, bias.as_deref(), extents, transposed);
-    tensor(y)
+    plan.run(operands, &mut y, part, bias.as_deref(), extents, transposed);
+    tensor(y, &[extents.rows, extents.sums])
 }
 
 fn conv<E: Float>(
@@ -183,8 +216,8 @@ where
         true => (inputs * groups, window.input()),
         false => (outputs, window.output()),
     };
-    let mut y = Array4::<E>::zeros((rows, channels, high, wide));
-    let target = y.as_slice_mut().unwrap_or_default();
+    let shape = [rows, channels, high, wide];
+    let mut y = room::<E>(shape.iter().product());
     let (bias, way) = (values::<E>(bias), usize::from(transposed));
     // By a constant, so that there is no code for the type that does without.
     if E::WINOGRAD {
@@ -194,14 +227,14 @@ where
         if fits && winograd::suits(&problem, small) {
             let plan = &cache.winograd[way];
             let plan = plan.get_or_init(|| winograd::Plan::new(cells(&weight), problem));
-            plan.run(cells(&x), target, bias.as_deref(), rows);
-            return tensor(y);
+            plan.run(cells(&x), &mut y, bias.as_deref(), rows);
+            return tensor(y, &shape);
         }
         if small {
             let plan = &cache.winograd_small[way];
             let plan = plan.get_or_init(|| winograd_small::Plan::new(cells(&weight), problem));
-            plan.run(cells(&x), target, bias.as_deref(), rows);
-            return tensor(y);
+            plan.run(cells(&x), &mut y, bias.as_deref(), rows);
+            return tensor(y, &shape);
         }
     }
     let weights = (cells(&weight), [outputs, inputs, height, width]);
@@ -210,8 +243,8 @@ where
         false => conv::Plan::forward(weights, window, groups),
     };
     let plan = cache.conv[way].get_or_init(make);
-    plan.run(cells(&x), target, bias.as_deref(), rows);
-    tensor(y)
+    plan.run(cells(&x), &mut y, bias.as_deref(), rows);
+    tensor(y, &shape)
 }
 
 impl<E: Float> Kernels for NdArray<E>
@@ -226,10 +259,12 @@ where
     // burn-ndarray 0.20 keeps the bytes, which a clone copies.
     fn tensor(data: TensorData, _: &Self::Device) -> NdArrayTensor {
         let shape = data.shape.clone();
-        match data.into_vec::<E>().map(|cells| ArrayD::from_shape_vec(shape, cells)) {
-            Ok(Ok(array)) => tensor(array),
-            other => panic!("data that do not fit their shape or type: {other:?}"),
-        }
+        let cells = data.into_vec::<E>();
+        tensor(cells.unwrap_or_else(|e| panic!("data of another type: {e:?}")), &shape)
+    }
+
+    fn recycle(tensor: NdArrayTensor) {
+        leave::<E>(tensor);
     }
 
     // burn-ndarray 0.20 copies the cells.
@@ -253,19 +288,19 @@ where
         bias: Option<NdArrayTensor>,
         cache: &Cache<E>,
     ) -> NdArrayTensor {
-        dense::<E>(&x, &weight, &bias, Of::All(cache), false)
+        consume::<E>(x, |x| dense::<E>(x, &weight, &bias, Of::All(cache), false))
     }
 
     fn dense_pullback(s: NdArrayTensor, weight: NdArrayTensor, cache: &Cache<E>) -> NdArrayTensor {
-        dense::<E>(&s, &weight, &None, Of::All(cache), true)
+        consume::<E>(s, |s| dense::<E>(s, &weight, &None, Of::All(cache), true))
     }
 
     fn dense_part(x: NdArrayTensor, weight: NdArrayTensor, part: Part) -> NdArrayTensor {
-        dense::<E>(&x, &weight, &None, Of::Part(part), false)
+        consume::<E>(x, |x| dense::<E>(x, &weight, &None, Of::Part(part), false))
     }
 
     fn dense_part_pullback(s: NdArrayTensor, weight: NdArrayTensor, part: Part) -> NdArrayTensor {
-        dense::<E>(&s, &weight, &None, Of::Part(part), true)
+        consume::<E>(s, |s| dense::<E>(s, &weight, &None, Of::Part(part), true))
     }
 
     fn conv(
@@ -276,7 +311,7 @@ where
         window: &Window,
         groups: usize,
     ) -> NdArrayTensor {
-        conv::<E>(&x, &weight, &bias, cache, (window, groups, false))
+        consume::<E>(x, |x| conv::<E>(x, &weight, &bias, cache, (window, groups, false)))
     }
 
     fn conv_pullback(
@@ -286,19 +321,19 @@ where
         window: &Window,
         groups: usize,
     ) -> NdArrayTensor {
-        conv::<E>(&s, &weight, &None, cache, (window, groups, true))
+        consume::<E>(s, |s| conv::<E>(s, &weight, &None, cache, (window, groups, true)))
     }
 
     fn max_pool(x: NdArrayTensor, window: &Window) -> NdArrayTensor {
-        pool::max_pool::<E>(&x, window)
+        consume::<E>(x, |x| pool::max_pool::<E>(x, window))
     }
 
     fn max_pool_pullback(s: NdArrayTensor, x: NdArrayTensor, window: &Window) -> NdArrayTensor {
-        pool::max_pool_pullback::<E>(&s, &x, window)
+        consume::<E>(s, |s| pool::max_pool_pullback::<E>(s, &x, window))
     }
 
     fn max_pool_pick(values: NdArrayTensor, x: NdArrayTensor, window: &Window) -> NdArrayTensor {
-        pool::max_pool_pick::<E>(&values, &x, window)
+        consume::<E>(values, |values| pool::max_pool_pick::<E>(values, &x, window))
     }
 
     fn arithmetic(a: NdArrayTensor, b: NdArrayTensor, operation: Arithmetic) -> NdArrayTensor {
