@@ -58,7 +58,8 @@ memory_budget <- function(call = rlang::caller_env()) {
     x
   } else if (checkmate::test_string(x)) {
     part <- \(i) sub("^ *([0-9.]+) *([KMGT]?)I?B? *$", i, toupper(x))
-    suppressWarnings(as.numeric(part("\\1"))) * 1024^(match(part("\\2"), c("", "K", "M", "G", "T")) - 1)
+    unit <- match(part("\\2"), c("", "K", "M", "G", "T"))
+    suppressWarnings(as.numeric(part("\\1"))) * 1024^(unit - 1)
   }
   if (!checkmate::test_number(bytes, lower = 1, finite = TRUE)) {
     abort_arg(x, "a positive number of bytes or a text such as \"500MB\"", "innsight.memory", call)

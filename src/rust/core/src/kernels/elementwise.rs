@@ -5,7 +5,7 @@ use burn::tensor::ElementConversion;
 use burn_ndarray::{NdArrayTensor, SharedArray};
 use ndarray::ArrayD;
 
-use super::cpu::{room, spread, tensor, threads, Float};
+use super::cpu::{consume, room, spread, tensor, threads, Float};
 use super::Rectifier;
 
 /// Cells below which a second thread costs more than it brings.
@@ -136,7 +136,7 @@ where
     let (extents, others) = (a.shape(), b.shape());
     let rows_alike = extents.len() == others.len() && extents[1..] == others[1..];
     if rows_alike && (extents[0] == others[0] || others[0] == 1) {
-        return with_samples(a.into(), &b.into(), f);
+        return consume::<E>(b.into(), |b| with_samples(a.into(), b, f));
     }
     let channels = b.len();
     let by_channel =

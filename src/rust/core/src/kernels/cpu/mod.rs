@@ -115,7 +115,7 @@ where
 }
 
 /// What `f` makes of a tensor that nothing needs any more then.
-fn consume<E: Float>(
+pub(super) fn consume<E: Float>(
     x: NdArrayTensor,
     f: impl FnOnce(&NdArrayTensor) -> NdArrayTensor,
 ) -> NdArrayTensor
