@@ -9,21 +9,20 @@ use super::cpu::{consume, room, spread, tensor, threads, Float};
 use super::Rectifier;
 
 /// Cells below which a second thread costs more than it brings.
-const WORTH_A_THREAD: usize = 1 << 18;
+const WORTH_A_THREAD: usize = 1 << 16;
 
 /// Calls `f(first cell, part)` for parts of the cells, each on a thread.
 pub(super) fn in_parts<E: Send>(cells: &mut [E], f: impl Fn(usize, &mut [E]) + Sync) {
-    in_parts_of(1, WORTH_A_THREAD, cells, f);
+    in_parts_of(1, cells, f);
 }
 
-/// The same for parts of whole blocks, none of them with fewer than `least` cells.
+/// The same for parts of whole blocks.
 pub(super) fn in_parts_of<E: Send>(
     block: usize,
-    least: usize,
     cells: &mut [E],
     f: impl Fn(usize, &mut [E]) + Sync,
 ) {
-    let parts = threads().min(cells.len() / least).max(1);
+    let parts = threads().min(cells.len() / WORTH_A_THREAD).max(1);
     let size = (cells.len() / block).div_ceil(parts).max(1) * block;
     spread(cells.chunks_mut(size).enumerate().collect(), parts, |parts| {
         parts.into_iter().for_each(|(i, part)| f(i * size, part));

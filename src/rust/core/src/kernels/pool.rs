@@ -9,9 +9,6 @@ use super::cpu::{copy, planes, room, tensor, Float, Lanes};
 use super::elementwise::in_parts_of;
 use super::Window;
 
-/// Cells below which a second thread costs more than it brings.
-const WORTH_A_THREAD: usize = 1 << 16;
-
 impl Window {
     /// Calls `f(first window, first cell, step, windows)` for every cell of a window and every row of
     /// windows in which it lies in the input, the cells of a window row by row.
@@ -86,7 +83,7 @@ where
     let x = x.as_slice().expect("row-major");
     let (input, output) = (height * width, window.output().iter().product::<usize>());
     let mut y = room::<E>(rows * channels * output);
-    in_parts_of(output, WORTH_A_THREAD, &mut y, |start, part| {
+    in_parts_of(output, &mut y, |start, part| {
         let planes = x.chunks(input).skip(start / output);
         let mut winners = vec![0; output];
         for (best, x) in part.chunks_mut(output).zip(planes) {
@@ -116,7 +113,7 @@ where
     let (s, x) = (s.as_slice().expect("row-major"), x.as_slice().expect("row-major"));
     let windows: usize = window.output().iter().product();
     let mut y = room::<E>(rows * channels * height * width);
-    in_parts_of(height * width, WORTH_A_THREAD, &mut y, |start, part| {
+    in_parts_of(height * width, &mut y, |start, part| {
         let mut best = vec![E::zero(); windows];
         let mut winners = vec![0; channels * windows];
         // The sample for which a channel's winners have been found.
