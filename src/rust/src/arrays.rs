@@ -64,10 +64,10 @@ fn put_in_order<B: Kernels>(
         let parts = target.axis_iter_mut(Axis(1)).zip(source.axis_iter(Axis(1)));
         return parts.for_each(|(target, source)| put_in_order::<B>(target, source));
     }
+    let mut target = target.into_dimensionality::<Ix2>().expect("a matrix");
+    let source = source.into_dimensionality::<Ix2>().expect("a matrix");
     let rows = target.axis_chunks_iter_mut(Axis(0), ROWS);
-    for (target, source) in rows.zip(source.axis_chunks_iter(Axis(0), ROWS)) {
-        let matrices = (target.into_dimensionality::<Ix2>(), source.into_dimensionality::<Ix2>());
-        let (Ok(mut target), Ok(source)) = matrices else { continue };
+    for (mut target, source) in rows.zip(source.axis_chunks_iter(Axis(0), ROWS)) {
         for (mut target, source) in target.columns_mut().into_iter().zip(source.columns()) {
             target.iter_mut().zip(source).for_each(|(y, x)| *y = elem::<B>(*x));
         }
@@ -129,12 +129,12 @@ impl Layout<'_> {
     /// The values of all samples as an R array.
     pub fn write(&self, values: Values, samples: usize) -> Result<Robj> {
         let mut robj = self.room(samples)?;
-        self.put(&mut robj, &[values], Spot::default())?;
+        self.put(&mut robj, vec![values], Spot::default())?;
         Ok(robj)
     }
 
     /// Puts the samples of all parts, one after the other, in an R array that nobody else sees yet.
-    pub fn put(&self, total: &mut Robj, parts: &[Values], spot: Spot) -> Result<()> {
+    pub fn put(&self, total: &mut Robj, parts: Vec<Values>, spot: Spot) -> Result<()> {
         let single = parts.iter().filter_map(|part| match part {
             Values::Single(values) => Some(&values[..]),
             Values::Double(_) => None,
@@ -145,9 +145,11 @@ impl Layout<'_> {
         });
         let (single, double): (Vec<_>, Vec<_>) = (single.collect(), double.collect());
         match double.is_empty() {
-            true => self.put_cells(total, &single, spot),
-            false => self.put_cells(total, &double, spot),
+            true => self.put_cells(total, &single, spot)?,
+            false => self.put_cells(total, &double, spot)?,
         }
+        parts.into_iter().for_each(Values::recycle);
+        Ok(())
     }
 
     fn put_cells<E>(&self, total: &mut Robj, parts: &[&[E]], spot: Spot) -> Result<()>

@@ -17,7 +17,7 @@ use innsight_core::methods::{
     LrpRules, Points, SmoothGrad,
 };
 use innsight_core::model::{Model, Order};
-use innsight_core::tensor::{largest, Tensor, Values};
+use innsight_core::tensor::{largest, Tensor};
 
 use crate::arrays::{read, reals, Layout, Spot};
 use crate::request::{Call, Explanation, Method, Place};
@@ -308,8 +308,7 @@ impl<B: Kernels> ToR<'_, B> {
                 }
                 if !values.is_empty() {
                     let layout = self.layout(targets, &extents);
-                    layout.put(&mut array, &values, Spot { row, column, add })?;
-                    values.into_iter().for_each(Values::recycle);
+                    layout.put(&mut array, values, Spot { row, column, add })?;
                 }
             }
         }

@@ -35,6 +35,11 @@ fn shelf() -> MutexGuard<'static, Shelf> {
     SHELF.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The shelf if so many cells are worth it; small tensors, of which there are many, do not wait for it.
+fn shelf_for<E: Lanes>(cells: usize) -> Option<MutexGuard<'static, Shelf>> {
+    (cells * size_of::<E>() >= LEAST).then(shelf)
+}
+
 impl Shelf {
     fn remove(&mut self, i: usize) -> Kept {
         let kept = self.kept.remove(i);
@@ -53,7 +58,7 @@ impl Shelf {
     /// Keeps cells; forgets old ones where there are too many.
     fn put<E: Lanes>(&mut self, mut cells: Vec<E>) {
         let bytes = cells.capacity() * size_of::<E>();
-        if bytes < LEAST || bytes > self.most {
+        if bytes > self.most {
             return;
         }
         self.shrink(self.most - bytes);
@@ -75,8 +80,7 @@ pub fn room<E: Lanes>(cells: usize) -> Vec<E> {
     if cfg!(debug_assertions) {
         return vec![E::number(f64::NAN); cells];
     }
-    let large = cells * size_of::<E>() >= LEAST;
-    let kept = if large { shelf().take(cells) } else { None };
+    let kept = shelf_for::<E>(cells).and_then(|mut shelf| shelf.take(cells));
     let mut room = kept.unwrap_or_else(|| vec![E::default(); cells]);
     room.truncate(cells);
     room
@@ -85,7 +89,9 @@ pub fn room<E: Lanes>(cells: usize) -> Vec<E> {
 /// Keeps cells that nothing needs any more for [`room`].
 #[inline(never)]
 pub fn keep<E: Lanes>(cells: Vec<E>) {
-    shelf().put(cells);
+    if let Some(mut shelf) = shelf_for::<E>(cells.capacity()) {
+        shelf.put(cells);
+    }
 }
 
 /// Keeps no more from now on than suits a call that may use so many bytes.
@@ -109,8 +115,9 @@ mod tests {
     fn cells_that_are_enough_and_hardly_more_are_handed_out_again() {
         let (many, most) = (1 << 15, 3 << 18);
         let mut shelf = Shelf { kept: Vec::new(), bytes: 0, most };
-        shelf.put(vec![0f32; 100]);
-        assert_eq!(shelf.bytes, 0, "so few are not worth it");
+        assert!(shelf_for::<f32>(LEAST / 4 - 1).is_none(), "so few are not worth it");
+        assert!(shelf_for::<f32>(LEAST / 4).is_some());
+        assert_eq!(shelf.bytes, 0);
         let mut cells = vec![1f32; many];
         cells.truncate(many - 1);
         shelf.put(cells);
