@@ -97,3 +97,20 @@ test_that("ten thousand rows keep to innsight.memory, with their result", {
   run <- \(converter, x) innsight::run_deeplift(converter, x, verbose = FALSE)
   expect_lt(growth_of("200MB", dense_network, run)$growth, 200)
 })
+
+test_that("single-precision weights are not copied", {
+  skip_unless_measurable()
+  run <- function(converter, x) {
+    bytes <- raw(4 * 4000 * 4000) # 61 MB
+    weight <- structure(list(bytes = bytes, shape = c(4000L, 4000L), axes = 1:2),
+                        class = "innsight_f32")
+    dense <- list(type = "Dense", weight = weight, bias = numeric(4000), activation_name = "relu",
+                  input_layers = 0, output_layers = -1)
+    large <- innsight::convert(list(input_dim = 4000, input_nodes = 1, output_nodes = 1,
+                                    layers = list(dense)))
+    innsight::run_grad(large, matrix(1, 1, 4000), verbose = FALSE)
+  }
+  growth <- growth_of("1GB", dense_network, run)$growth
+  expect_gt(growth, 60)
+  expect_lt(growth, 100)
+})

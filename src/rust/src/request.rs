@@ -1,7 +1,7 @@
 //! What R asks for, as Rust types. See R/engine.R for the lists.
 
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use burn_ndarray::NdArray;
 use extendr_api::deserializer::from_robj;
@@ -172,11 +172,19 @@ fn array(robj: Robj) -> Result<Array> {
     let integers = |name: &str| parse::<Vec<usize>>(&field(&weights, name)?, name);
     let from_one = |axis: usize| axis.checked_sub(1).ok_or_else(|| defect("axis 0"));
     let axes = integers("axes")?.into_iter().map(from_one).collect::<Result<_>>()?;
-    Array::from_f32(Rc::new(RawVector(field(&weights, "bytes")?)), &integers("shape")?, axes)
+    Array::from_f32(Arc::new(RawVector(field(&weights, "bytes")?)), &integers("shape")?, axes)
 }
 
 /// A raw vector that R keeps for as long as this lives.
 struct RawVector(Robj);
+
+// SAFETY: the bytes are only read, and R neither moves nor changes a vector that somebody keeps. R itself
+// is asked for them, and told that nobody keeps them any more, on its own thread: the model of an engine
+// outlives its networks and goes with the pointer that R has to the engine.
+#[allow(unsafe_code)]
+unsafe impl Send for RawVector {}
+#[allow(unsafe_code)]
+unsafe impl Sync for RawVector {}
 
 impl AsRef<[u8]> for RawVector {
     fn as_ref(&self) -> &[u8] {

@@ -2,7 +2,7 @@
 //!
 //! This mirrors the documented named-list model of the R package, which deserialises into it.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use ndarray::{ArrayView2, ArrayViewD, Ix2};
 use serde::Deserialize;
@@ -62,9 +62,11 @@ enum Values {
     F32(Bytes),
 }
 
-/// Memory that something else keeps.
+/// Memory that something else keeps, unchanged, for as long as this lives.
+pub type Shared = Arc<dyn AsRef<[u8]> + Send + Sync>;
+
 #[derive(Clone)]
-struct Bytes(Rc<dyn AsRef<[u8]>>);
+struct Bytes(Shared);
 
 impl std::fmt::Debug for Bytes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -84,11 +86,7 @@ impl Array {
     ///
     /// # Errors
     /// [`Kind::Weights`] if the extents do not fit the bytes, or the axes the extents.
-    pub fn from_f32(
-        bytes: Rc<dyn AsRef<[u8]>>,
-        stored: &[usize],
-        axes: Vec<usize>,
-    ) -> Result<Self> {
+    pub fn from_f32(bytes: Shared, stored: &[usize], axes: Vec<usize>) -> Result<Self> {
         let (given, wanted) = ((*bytes).as_ref().len(), stored.iter().product::<usize>());
         if wanted.checked_mul(4) != Some(given) {
             return Err(Kind::Weights
@@ -125,6 +123,14 @@ impl Array {
                     Err(_) => view.iter().map(value).collect(),
                 }
             }
+        }
+    }
+
+    /// The memory that holds the single-precision values in row-major order, if something does.
+    pub fn in_place(&self) -> Option<&Shared> {
+        match &self.stored {
+            Values::F32(Bytes(bytes)) if self.axes.is_sorted() => Some(bytes),
+            _ => None,
         }
     }
 

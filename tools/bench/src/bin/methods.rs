@@ -3,22 +3,34 @@
 //!
 //!     cargo run --release --bin methods [-- NETWORKS [METHODS [THREADS [RUNS]]]]
 //!
-//! NETWORKS are letters (`bcd`), METHODS the start of a name (`lrp`, empty for all).
+//! NETWORKS are letters (`bcd`), METHODS the start of a name (`lrp`, empty for all). With `--features gpu`
+//! everything runs on the GPU. The mean of all results' sizes stands behind the time, to be compared.
 
 use std::time::Instant;
 
-use burn_ndarray::NdArray;
 use innsight_core::graph::Network;
 use innsight_core::kernels::cpu::{release_memory, set_threads};
 use innsight_core::methods::{
-    average, explain, DeepLift, DeepLiftRule, Gradient, IntegratedGradient, Lrp, LrpRules, MaxPool,
+    average, explain, DeepLift, DeepLiftRule, Explanation, Gradient, IntegratedGradient, Lrp, LrpRules, MaxPool,
     Points, SmoothGrad,
 };
 use innsight_core::model::{Array, Layer, Model, Order};
 use innsight_core::tensor::Tensor;
 use serde_json::{json, Value};
 
-type B = NdArray<f32>;
+#[cfg(not(feature = "gpu"))]
+type B = burn_ndarray::NdArray<f32>;
+#[cfg(feature = "gpu")]
+type B = burn_wgpu::Wgpu;
+
+#[cfg(not(feature = "gpu"))]
+fn device() -> burn_ndarray::NdArrayDevice {
+    Default::default()
+}
+#[cfg(feature = "gpu")]
+fn device() -> burn_wgpu::WgpuDevice {
+    innsight_core::kernels::gpu::device().expect("a GPU")
+}
 
 /// Numbers between -1 and 1 that look random.
 fn noise(shape: &[usize], scale: f64, seed: &mut u64) -> Vec<f64> {
@@ -151,7 +163,7 @@ fn network(letter: char) -> (Network<B>, Tensor<B>, usize) {
         other => panic!("There is no network {other}"),
     };
     let shape = [&[rows], input].concat();
-    let x = Tensor::from_vec(noise(&shape, 1.0, &mut c.seed), &shape, &Default::default());
+    let x = Tensor::from_vec(noise(&shape, 1.0, &mut c.seed), &shape, &device());
     let outputs = vec![c.layers.len()];
     let model = Model {
         input_dim: vec![input.to_vec()],
@@ -159,11 +171,16 @@ fn network(letter: char) -> (Network<B>, Tensor<B>, usize) {
         outputs,
         arrays: c.arrays,
     };
-    let network = Network::new(&model, &Default::default(), Order::ChannelsFirst);
+    let network = Network::new(&model, &device(), Order::ChannelsFirst);
     (network.expect("a network"), x, targets)
 }
 
-type Run<'a> = (&'a str, Box<dyn Fn() + 'a>);
+type Run<'a> = (&'a str, Box<dyn Fn() -> Vec<Tensor<B>> + 'a>);
+
+fn attributions(explained: Vec<Option<Explanation<B>>>) -> Vec<Tensor<B>> {
+    let of = |e: Explanation<B>| e.attributions.into_iter().flatten();
+    explained.into_iter().flatten().flat_map(of).collect()
+}
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -183,7 +200,7 @@ fn main() {
                     rules,
                     books: None,
                 };
-                drop(explain(network, &method, targets, true, false));
+                attributions(explain(network, &method, targets, true, false).expect("results"))
             }
         };
         let zeros = || {
@@ -205,17 +222,20 @@ fn main() {
                     rule,
                     max_pool,
                 };
-                drop(explain(network, &method, targets, true, false));
+                attributions(explain(network, &method, targets, true, false).expect("results"))
             }
         };
         // Ten rows at a time, which is what chunks are for.
         let averaged = |points: &dyn Points<B>| {
             let shape = x[0].shape();
+            let mut results = Vec::new();
             for start in (0..shape[0]).step_by(8) {
                 let end = shape[0].min(start + 8);
                 let batch = points.batch(&[x[0].clone().narrow(0, start..end)], start, 0..10);
-                drop(average(network, batch, targets, true));
+                let means = average(network, batch, targets, true).expect("results");
+                results.extend(means.into_iter().flatten().flatten().flatten());
             }
+            results
         };
         let smooth = SmoothGrad {
             n: 10,
@@ -232,7 +252,7 @@ fn main() {
             times_input: true,
         };
         let methods: [Run; 9] = [
-            ("forward pass", Box::new(|| drop(tape()))),
+            ("forward pass", Box::new(|| vec![tape().value(network.outputs[0].value).clone()])),
             (
                 "gradient",
                 Box::new(|| {
@@ -240,7 +260,7 @@ fn main() {
                         tape: &tape(),
                         times_input: false,
                     };
-                    drop(explain(network, &method, targets, true, false));
+                    attributions(explain(network, &method, targets, true, false).expect("results"))
                 }),
             ),
             ("lrp epsilon", Box::new(lrp("epsilon", 0.01))),
@@ -258,15 +278,19 @@ fn main() {
             ("integrated gradient 10", Box::new(|| averaged(&integrated))),
         ];
         for (name, run) in methods.iter().filter(|(name, _)| name.starts_with(arg(1, ""))) {
-            run();
+            // Reading the values waits for the GPU.
+            let values = || run().into_iter().map(Tensor::into_values).collect::<Vec<_>>();
+            values();
             let time = |_| {
                 let start = Instant::now();
-                run();
+                drop(values());
                 release_memory();
                 start.elapsed().as_secs_f64()
             };
             let best = (0..runs).map(time).fold(f64::INFINITY, f64::min);
-            println!("{letter}  {name:<24}{:10.2} ms", 1000.0 * best);
+            let cells: Vec<f64> = run().into_iter().flat_map(Tensor::into_vec).collect();
+            let size = cells.iter().map(|x| x.abs()).sum::<f64>() / cells.len() as f64;
+            println!("{letter}  {name:<24}{:10.2} ms   {size:.6e}", 1000.0 * best);
         }
     }
 }

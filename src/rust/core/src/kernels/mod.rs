@@ -17,6 +17,7 @@ use burn::tensor::{ElementConversion, TensorData};
 pub use window::{check_cells, Axis, Window};
 
 use crate::layers::Part;
+use crate::model::Shared;
 use crate::tensor::Tensor;
 
 /// A burn backend with the operations that the engine needs to be fast.
@@ -28,6 +29,12 @@ pub trait Kernels: Backend {
     /// Bytes that the signals of a walk back may take to be at its fastest. By default all rows are best
     /// taken at once.
     const WORKING_SET: usize = usize::MAX;
+
+    /// A tensor over single-precision values in row-major order where they lie, if the backend can read
+    /// them there.
+    fn tensor_in_place(_bytes: &Shared, _shape: &[usize]) -> Option<FloatTensor<Self>> {
+        None
+    }
 
     /// Data of the backend's float type as a tensor that can be cloned without a copy.
     fn tensor(data: TensorData, device: &Self::Device) -> FloatTensor<Self> {

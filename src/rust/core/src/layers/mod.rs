@@ -316,6 +316,10 @@ impl<B: Kernels> Context<'_, B> {
                 i + 1
             )));
         }
+        let in_place = array.in_place().and_then(|bytes| B::tensor_in_place(bytes, shape));
+        if let Some(weights) = in_place {
+            return Ok(Tensor::from_primitive(weights));
+        }
         Ok(match array.is_single() {
             true => Tensor::from_vec(array.to_vec::<f32>(), shape, self.device),
             false => Tensor::from_vec(array.to_vec::<f64>(), shape, self.device),

@@ -18,7 +18,7 @@ mod winograd_small;
 use std::sync::OnceLock;
 
 use burn::tensor::ops::FloatTensorOps;
-use burn::tensor::{ElementConversion, TensorData};
+use burn::tensor::{AllocationProperty, Bytes, DType, ElementConversion, TensorData};
 use burn_ndarray::{FloatNdArrayElement, NdArray, NdArrayTensor, SharedArray};
 use ndarray::{ArrayD, ArrayView2, ArrayView4, ArrayViewD, CowArray, Ix2, Ix4, IxDyn};
 
@@ -32,6 +32,7 @@ pub(super) use threads::{spread, threads};
 use super::elementwise::{both, combine, each, map, pairs, with_samples, Rectify};
 use super::{pool, Arithmetic, Kernels, Rectifier, Window};
 use crate::layers::Part;
+use crate::model::Shared;
 
 /// Multiplications below which a second thread costs more than it brings.
 const WORTH_A_THREAD: usize = 1 << 19;
@@ -148,6 +149,15 @@ impl<E> Default for Cache<E> {
     }
 }
 
+/// An owner of memory, as the crate bytes wants one.
+struct Kept(Shared);
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        (*self.0).as_ref()
+    }
+}
+
 /// The cells of an array in row-major order.
 fn cells<'a, E: Clone, D: ndarray::Dimension>(array: &'a CowArray<'_, E, D>) -> &'a [E] {
     array.as_slice().unwrap_or_else(|| panic!("not in standard layout"))
@@ -261,6 +271,16 @@ where
         let shape = data.shape.clone();
         let cells = data.into_vec::<E>();
         tensor(cells.unwrap_or_else(|e| panic!("data of another type: {e:?}")), &shape)
+    }
+
+    fn tensor_in_place(bytes: &Shared, shape: &[usize]) -> Option<NdArrayTensor> {
+        let start: *const f32 = (**bytes).as_ref().as_ptr().cast();
+        if E::dtype() != DType::F32 || cfg!(target_endian = "big") || !start.is_aligned() {
+            return None;
+        }
+        let bytes = bytes::Bytes::from_owner(Kept(bytes.clone()));
+        let bytes = Bytes::from_shared(bytes, AllocationProperty::Other);
+        Some(NdArrayTensor::from_data(TensorData::from_bytes(bytes, shape, DType::F32)))
     }
 
     fn recycle(tensor: NdArrayTensor) {
@@ -411,5 +431,41 @@ where
         let x = x.as_standard_layout();
         // All cells of a block at once, by vectors.
         cells(&x).chunks(1 << 10).any(|x| x.iter().fold(false, |any, x| any | (*x < E::zero())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// Some memory from a cell on.
+    struct From(Vec<u8>, usize);
+
+    impl AsRef<[u8]> for From {
+        fn as_ref(&self) -> &[u8] {
+            &self.0[self.1..][..16]
+        }
+    }
+
+    #[test]
+    fn weights_are_read_where_they_lie_if_floats_may_lie_there() {
+        let numbers = [1.0f32, -2.0, 3.5, 0.25];
+        let mut in_place = 0;
+        for skipped in 0..4 {
+            let mut bytes = vec![0; skipped];
+            bytes.extend(numbers.iter().flat_map(|x| x.to_le_bytes()));
+            let bytes: Shared = Arc::new(From(bytes, skipped));
+            let Some(weights) = NdArray::<f32>::tensor_in_place(&bytes, &[2, 2]) else { continue };
+            let matrix = matrix::<f32>(&weights);
+            assert_eq!(matrix.as_slice(), Some(&numbers[..]));
+            assert_eq!(matrix.as_ptr().cast(), (*bytes).as_ref().as_ptr());
+            assert!(!f32::is_unique(&weights), "nothing may write there");
+            in_place += 1;
+        }
+        assert_eq!(in_place, 1);
+        let bytes: Shared = Arc::new(From(vec![0; 16], 0));
+        assert!(NdArray::<f64>::tensor_in_place(&bytes, &[2, 2]).is_none());
     }
 }
