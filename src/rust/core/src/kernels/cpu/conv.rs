@@ -13,7 +13,8 @@ use std::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::simd::{
-    copy, panel_starts, product, stretches, Buffer, Lanes, Lines, Target, GROUP, PANEL,
+    copy, panel_starts, product, stretches, Buffer, Lanes, Lines, Target, Weights, BLOCK, GROUP,
+    PANEL,
 };
 use super::tasks::{pack, runs, Division, Run, Task};
 use super::{spread, threads_for};
@@ -296,11 +297,11 @@ pub struct Plan<E> {
 }
 
 /// The weights (outputs, channels a group, kernel) and their extents.
-pub type Weights<'a, E> = (&'a [E], [usize; 4]);
+pub type Kernel<'a, E> = (&'a [E], [usize; 4]);
 
 impl<E: Lanes> Plan<E> {
     /// The convolution.
-    pub fn forward(weights: Weights<'_, E>, window: &Window, groups: usize) -> Self {
+    pub fn forward(weights: Kernel<'_, E>, window: &Window, groups: usize) -> Self {
         let [outputs, channels, ..] = weights.1;
         let sides = [0, 1].map(|i| Side::forward(&window.0[i]));
         let correlation =
@@ -310,7 +311,7 @@ impl<E: Lanes> Plan<E> {
     }
 
     /// Its adjoint.
-    pub fn pullback(weights: Weights<'_, E>, window: &Window, groups: usize) -> Self {
+    pub fn pullback(weights: Kernel<'_, E>, window: &Window, groups: usize) -> Self {
         let [outputs, channels, ..] = weights.1;
         let mut correlations = Vec::new();
         for rows in Side::pullback(&window.0[0]) {
@@ -379,7 +380,7 @@ impl<E: Lanes> Plan<E> {
 
 impl<E: Lanes> Correlation<E> {
     fn new(
-        (weight, [_, per_group, height, width]): Weights<'_, E>,
+        (weight, [_, per_group, height, width]): Kernel<'_, E>,
         mut sides: [Side; 2],
         groups: usize,
         [channels, results]: [usize; 2],
@@ -509,13 +510,13 @@ impl<E: Lanes> WithSimd for Laying<'_, E> {
 
 /// The terms of some sums side by side: what lies at each of the places.
 #[inline(always)]
-fn gather<E: Lanes>(cells: &[E], terms: &[u32], places: &[usize], columns: &mut [[E; GROUP]]) {
-    let (first, count) = (places[0], places.len().min(GROUP));
-    let reach = terms.iter().max().map_or(0, |&term| term as usize) + GROUP;
+fn gather<E: Lanes>(cells: &[E], terms: &[u32], places: &[usize], columns: &mut [[E; BLOCK]]) {
+    let (first, count) = (places[0], places.len().min(BLOCK));
+    let reach = terms.iter().max().map_or(0, |&term| term as usize) + BLOCK;
     if places[count - 1] == first + count - 1 && first + reach <= cells.len() {
         let cells = &cells[first..];
         for (column, &term) in columns.iter_mut().zip(terms) {
-            column.copy_from_slice(&cells[term as usize..][..GROUP]);
+            column.copy_from_slice(&cells[term as usize..][..BLOCK]);
         }
         return;
     }
@@ -607,18 +608,18 @@ const COLUMNS: usize = 6;
 
 /// An even share of n that is computed in one go.
 fn evenly(n: usize) -> usize {
-    let whole = [8, 7, 6].into_iter().find(|share| n.is_multiple_of(*share));
-    whole.unwrap_or(n.div_ceil(n.div_ceil(GROUP)))
+    let whole = [BLOCK, 7, 6].into_iter().find(|share| n.is_multiple_of(*share));
+    whole.unwrap_or(n.div_ceil(n.div_ceil(BLOCK)))
 }
 
-/// So many cells of some images, with rows of so many, in even blocks of at most [`GROUP`]: of a row where
+/// So many cells of some images, with rows of so many, in even blocks of at most [`BLOCK`]: of a row where
 /// these are long enough, else of an image as far as that goes.
 fn blocks(images: usize, cells: usize, columns: usize) -> Vec<Range<usize>> {
     let all = images * cells;
     let (stretch, share) = match cells {
         _ if columns >= COLUMNS && cells.is_multiple_of(columns) => (columns, evenly(columns)),
-        GROUP.. => (cells, evenly(cells)),
-        _ => (all, GROUP / cells * cells),
+        BLOCK.. => (cells, evenly(cells)),
+        _ => (all, BLOCK / cells * cells),
     };
     let of_stretch = |first: usize| {
         let end = first + stretch;
@@ -699,7 +700,7 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
                 let used = places.last().map_or(0, |run| run.lane + run.cells);
                 let cells = &panels.cells[p * panels.distance..];
                 let lines = Lines { cells, starts: panels.starts, used };
-                let weights = (weights, count);
+                let weights = Weights { cells: weights, step: GROUP, sums: count };
                 if let Some(target) = self.neighbours(places, channel..channel + count) {
                     product::<S, E>(simd, lines, weights, target);
                     continue;
@@ -841,10 +842,10 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
         blocks: &[(Vec<Run>, Vec<usize>)],
     ) {
         let (block, starts) = (terms.len() * PANEL, &panel_starts(terms.len())[..]);
-        let length = terms.len() * GROUP;
+        let length = terms.len() * BLOCK;
         let at_once = (GATHERED / length).clamp(1, blocks.len());
         let mut columns = Buffer::of(at_once * length);
-        let mut sums = Buffer::of(at_once * GROUP * PANEL);
+        let mut sums = Buffer::of(at_once * BLOCK * PANEL);
         for blocks in blocks.chunks(at_once) {
             for part in stretches::<E>(terms.len()) {
                 for ((_, places), columns) in blocks.iter().zip(columns.chunks_exact_mut(length)) {
@@ -857,16 +858,17 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
                 let used = (group.channels.end - channel).min(PANEL);
                 for part in stretches::<E>(terms.len()) {
                     let lines = Lines { cells, starts: &starts[part.clone()], used };
-                    let part = part.start * GROUP..part.end * GROUP;
+                    let part = part.start * BLOCK..part.end * BLOCK;
                     let columns =
                         columns.chunks_exact(length).map(|columns| &columns[part.clone()]);
-                    let sums = sums.chunks_exact_mut(GROUP * PANEL);
+                    let sums = sums.chunks_exact_mut(BLOCK * PANEL);
                     for (((_, places), columns), sums) in blocks.iter().zip(columns).zip(sums) {
                         let target = match part.start {
                             0 => Target::Panel(sums),
                             _ => Target::Added(sums),
                         };
-                        product::<S, E>(simd, lines, (columns, places.len()), target);
+                        let weights = Weights { cells: columns, step: BLOCK, sums: places.len() };
+                        product::<S, E>(simd, lines, weights, target);
                     }
                 }
                 let channels = channel..channel + used;
@@ -874,11 +876,11 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
                 if let Some(all) = self.bias {
                     bias[..used].copy_from_slice(&all[channels.clone()]);
                 }
-                let sums = sums.as_chunks::<PANEL>().0.as_chunks::<GROUP>().0;
+                let sums = sums.as_chunks::<PANEL>().0.as_chunks::<BLOCK>().0;
                 for ((runs, _), sums) in blocks.iter().zip(sums) {
-                    let mut turned = [[E::default(); GROUP]; PANEL];
+                    let mut turned = [[E::default(); BLOCK]; PANEL];
                     for n in 0..PANEL {
-                        for i in 0..GROUP {
+                        for i in 0..BLOCK {
                             turned[n][i] = sums[i][n] + bias[n];
                         }
                     }
@@ -892,7 +894,7 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
 
     /// Sets the sums of some channels into their planes.
     #[inline(always)]
-    fn store_turned(&mut self, sums: &[[E; GROUP]], channels: Range<usize>, run: &Run) {
+    fn store_turned(&mut self, sums: &[[E; BLOCK]], channels: Range<usize>, run: &Run) {
         let stride = self.correlation.sides[1].stride;
         let [first, at] = self.place(run, channels.start);
         let planes = &mut self.task.planes[first..first + channels.len()];

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::simd::{lanes, product, Buffer, Lanes, Lines, Target, GROUP, PANEL};
+use super::simd::{lanes, product, Buffer, Lanes, Lines, Target, Weights, GROUP, PANEL};
 use super::tasks::pack;
 use super::{spread, threads_for};
 use crate::layers::Part;
@@ -305,7 +305,8 @@ impl<E: Lanes + PartialOrd> Gathered<E> {
     ) {
         for Block { rows, terms, columns } in &self.blocks {
             let lines = Lines { cells: panel, starts: &self.present[terms.clone()], used };
-            let columns = (&self.columns[columns.clone()], rows.len());
+            let cells = &self.columns[columns.clone()];
+            let columns = Weights { cells, step: GROUP, sums: rows.len() };
             let target = Target::Lines { lines: &mut y[rows.clone()], at, bias: None };
             product::<S, E>(simd, lines, columns, target);
         }

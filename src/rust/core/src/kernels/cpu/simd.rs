@@ -12,8 +12,12 @@ use pulp::{Simd, WithSimd};
 /// Cells that are computed side by side: a few vectors.
 pub const PANEL: usize = 32;
 
-/// Sums that are computed at once for the cells of a panel.
-pub const GROUP: usize = 8;
+/// Sums that are computed at once for the cells of a panel: with the vectors of a line as many as there are
+/// registers, for each line comes from afar.
+pub const GROUP: usize = 12;
+
+/// Cells that are gathered to be multiplied with a panel of weights at once. More would take longer to gather.
+pub const BLOCK: usize = 8;
 
 /// A float type with its vectors.
 pub trait Lanes:
@@ -213,6 +217,20 @@ pub fn panel_starts(terms: usize) -> Vec<u32> {
     (0..terms).map(|term| (term * PANEL) as u32).collect()
 }
 
+/// A loop over `0..N`, `N` at most [`GROUP`], without a loop: the sums of a product would wait in memory where the
+/// compiler leaves one.
+macro_rules! unrolled {
+    ($i:ident < $n:ident: $body:block) => {
+        unrolled!($i < $n: $body; 0 1 2 3 4 5 6 7 8 9 10 11)
+    };
+    ($i:ident < $n:ident: $body:block; $($value:literal)*) => {
+        $(if $value < $n {
+            let $i = $value;
+            $body
+        })*
+    };
+}
+
 /// Where the sums of a product go.
 pub enum Target<'a, 'b, E> {
     /// A panel (sums, [`PANEL`]).
@@ -251,27 +269,27 @@ impl<E: Lanes> Target<'_, '_, E> {
         let end = if let Self::Lines { .. } = self { used } else { PANEL };
         // Loops of their own: the call that copies a few cells would have all sums wait in memory.
         if let Self::Added(panel) = self {
-            for n in 0..N {
+            unrolled!(n < N: {
                 let line = &mut panel[(first + n) * PANEL + cell..][..cells];
                 let vectors = E::vectors_mut::<S>(line);
                 for v in 0..V {
                     vectors[v] = E::mul_add(simd, one, sums[n][v], vectors[v]);
                 }
-            }
+            });
             return;
         }
         if end - cell >= cells {
-            for n in 0..N {
+            unrolled!(n < N: {
                 let (line, bias) = self.line(first + n, used);
                 let bias = E::splat(simd, bias);
                 let vectors = E::vectors_mut::<S>(&mut line[cell..cell + cells]);
                 for v in 0..V {
                     vectors[v] = E::mul_add(simd, one, sums[n][v], bias);
                 }
-            }
+            });
             return;
         }
-        for n in 0..N {
+        unrolled!(n < N: {
             let (line, bias) = self.line(first + n, used);
             let bias = E::splat(simd, bias);
             let mut whole = [E::default(); PANEL];
@@ -280,7 +298,7 @@ impl<E: Lanes> Target<'_, '_, E> {
                 vectors[v] = E::mul_add(simd, one, sums[n][v], bias);
             }
             line[cell..used].copy_from_slice(&whole[..used - cell]);
-        }
+        });
     }
 }
 
@@ -294,24 +312,30 @@ pub fn stretches<E>(terms: usize) -> impl Iterator<Item = Range<usize>> {
 /// Bytes of such lines.
 const NEAREST: usize = 3 << 13;
 
-/// The product of lines and weights (terms, [`GROUP`]), of which `sums` columns are taken, the terms added
-/// up in their order.
+/// Weights (terms, `step`), of which the first `sums` columns are taken, at most [`GROUP`].
+#[derive(Clone, Copy)]
+pub struct Weights<'a, E> {
+    pub cells: &'a [E],
+    pub step: usize,
+    pub sums: usize,
+}
+
+/// The product of lines and weights, the terms added up in their order.
 #[inline(always)]
 pub fn product<S: Simd, E: Lanes>(
     simd: S,
     lines: Lines<'_, E>,
-    (weights, sums): (&[E], usize),
+    weights: Weights<'_, E>,
     target: Target<'_, '_, E>,
 ) {
     // A function of its own: the code is there once for all callers.
-    simd.vectorize(Product { lines, weights, sums, target });
+    simd.vectorize(Product { lines, weights, target });
 }
 
 /// See [`product`].
 struct Product<'a, 'b, E> {
     lines: Lines<'a, E>,
-    weights: &'a [E],
-    sums: usize,
+    weights: Weights<'a, E>,
     target: Target<'a, 'b, E>,
 }
 
@@ -321,22 +345,25 @@ impl<E: Lanes> WithSimd for Product<'_, '_, E> {
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
         let lanes = lanes::<S, E>();
+        let sums = self.weights.sums;
+        // In even tiles of as many as there are registers for.
         let most = if S::REGISTER_COUNT >= 32 { GROUP } else { GROUP / 2 };
+        let share = sums.div_ceil(sums.div_ceil(most).max(1));
         for cell in (0..self.lines.used).step_by(2 * lanes) {
             let two = self.lines.used - cell > lanes;
             let mut first = 0;
             // By tiles of so many sums and two vectors or one.
             macro_rules! tiles {
                 ($($n:literal),*) => {
-                    match ((self.sums - first).min(most), two) {
+                    match ((sums - first).min(share), two) {
                         $(($n, true) => self.tile::<S, 2, $n>(simd, [cell, first]),
                         ($n, false) => self.tile::<S, 1, $n>(simd, [cell, first]),)*
                         _ => break,
                     }
                 };
             }
-            while first < self.sums {
-                first += tiles!(1, 2, 3, 4, 5, 6, 7, 8);
+            while first < sums {
+                first += tiles!(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12);
             }
         }
     }
@@ -352,15 +379,15 @@ impl<E: Lanes> Product<'_, '_, E> {
     ) -> usize {
         let (lines, weights) = (self.lines, self.weights);
         let mut sums = [[E::splat(simd, E::default()); V]; N];
-        for (&start, w) in lines.starts.iter().zip(weights.as_chunks::<GROUP>().0) {
+        for (&start, w) in lines.starts.iter().zip(weights.cells.chunks_exact(weights.step)) {
             let cells = lines.vectors::<S, V>(start, cell);
             let w = &w[first..first + N];
-            for n in 0..N {
+            unrolled!(n < N: {
                 let w = E::splat(simd, w[n]);
                 for v in 0..V {
                     sums[n][v] = E::mul_add(simd, w, cells[v], sums[n][v]);
                 }
-            }
+            });
         }
         self.target.set(simd, sums, [cell, first], lines.used);
         N

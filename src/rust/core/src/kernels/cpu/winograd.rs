@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::simd::{panel_starts, product, Buffer, Lanes, Lines, Target, GROUP, PANEL};
+use super::simd::{panel_starts, product, Buffer, Lanes, Lines, Target, Weights, GROUP, PANEL};
 use super::tasks::{runs, Division, Run, Task};
 use super::{spread, threads_for};
 use crate::kernels::Window;
@@ -442,7 +442,8 @@ impl<E: Lanes> WithSimd for Share<'_, '_, E> {
                         let target = &mut products[start * sums + b * GROUP * PANEL..];
                         let target = &mut target[..GROUP * PANEL];
                         let count = GROUP.min(own.end - channel);
-                        product::<S, E>(simd, lines, (weights, count), Target::Panel(target));
+                        let weights = Weights { cells: weights, step: GROUP, sums: count };
+                        product::<S, E>(simd, lines, weights, Target::Panel(target));
                     }
                 }
             }

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::simd::{panel_starts, product, Buffer, Lanes, Lines, Target, GROUP, PANEL};
+use super::simd::{panel_starts, product, Buffer, Lanes, Lines, Target, Weights, BLOCK, PANEL};
 use super::tasks::{Division, Task};
 use super::winograd::{fma, Problem};
 use super::{spread, threads_for};
@@ -164,7 +164,7 @@ impl<E: Lanes> Share<'_, '_, E> {
                     }
                     let row = patch_at::<S, E>(simd, row);
                     for j in 0..PATCH {
-                        let line = ((i * PATCH + j) * GROUP + t) * PANEL;
+                        let line = ((i * PATCH + j) * BLOCK + t) * PANEL;
                         E::vectors_mut::<S>(&mut scratch.points[line..line + PANEL])[v] = row[j];
                     }
                 }
@@ -228,18 +228,18 @@ impl<E: Lanes> WithSimd for Share<'_, '_, E> {
         let (tiles, images, own) =
             (rows * columns, self.task.images.len(), self.task.channels.len());
         // Tiles in even groups, and the cells of a group's and of all groups' patches at a point.
-        let groups = tiles.div_ceil(GROUP);
+        let groups = tiles.div_ceil(BLOCK);
         let group = |g: usize| tiles * g / groups..tiles * (g + 1) / groups;
-        let (length, panel) = (of.channels * GROUP, of.channels * PANEL);
+        let (length, panel) = (of.channels * BLOCK, of.channels * PANEL);
         let at_once = (BUFFER / (POINTS * groups * length)).clamp(1, images.max(1));
         let starts = &panel_starts(of.channels)[..];
         let mut patches = Buffer::of(POINTS * at_once * groups * length);
-        let mut sums = Buffer::of(POINTS * at_once * groups * GROUP * PANEL);
+        let mut sums = Buffer::of(POINTS * at_once * groups * BLOCK * PANEL);
         let mut tile = Buffer::of(PANEL * TILE * TILE);
         let cells = (TILE * rows + 2) * (TILE * columns + 2);
         let mut scratch = Scratch {
             plane: Buffer::of(cells * PANEL),
-            points: Buffer::of(POINTS * GROUP * PANEL),
+            points: Buffer::of(POINTS * BLOCK * PANEL),
         };
         scratch.plane.fill(E::default());
         for first in (0..images).step_by(at_once) {
@@ -250,13 +250,13 @@ impl<E: Lanes> WithSimd for Share<'_, '_, E> {
                     for g in 0..groups {
                         self.transform(simd, group(g), &mut scratch);
                         let used = PANEL.min(of.channels - channel);
-                        for (point, lines) in scratch.points.chunks(GROUP * PANEL).enumerate() {
+                        for (point, lines) in scratch.points.chunks(BLOCK * PANEL).enumerate() {
                             let start = ((point * at_once + image) * groups + g) * length;
-                            let target = &mut patches[start + channel * GROUP..][..used * GROUP];
+                            let target = &mut patches[start + channel * BLOCK..][..used * BLOCK];
                             for (n, cells) in
-                                target.as_chunks_mut::<GROUP>().0.iter_mut().enumerate()
+                                target.as_chunks_mut::<BLOCK>().0.iter_mut().enumerate()
                             {
-                                for t in 0..GROUP {
+                                for t in 0..BLOCK {
                                     cells[t] = lines[t * PANEL + n];
                                 }
                             }
@@ -273,17 +273,18 @@ impl<E: Lanes> WithSimd for Share<'_, '_, E> {
                     for g in 0..count * groups {
                         let start = point * at_once * groups + g;
                         let patches = &patches[start * length..][..length];
-                        let target = &mut sums[start * GROUP * PANEL..][..GROUP * PANEL];
+                        let target = &mut sums[start * BLOCK * PANEL..][..BLOCK * PANEL];
                         let target = Target::Panel(target);
                         let size = group(g % groups).len();
-                        product::<S, E>(simd, lines, (patches, size), target);
+                        let patches = Weights { cells: patches, step: BLOCK, sums: size };
+                        product::<S, E>(simd, lines, patches, target);
                     }
                 }
                 for g in 0..count * groups {
                     let image = first + g / groups;
                     for (t, place) in group(g % groups).enumerate() {
-                        let sums = &sums[(g * GROUP + t) * PANEL..];
-                        self.results(simd, sums, at_once * groups * GROUP * PANEL, &mut tile);
+                        let sums = &sums[(g * BLOCK + t) * PANEL..];
+                        self.results(simd, sums, at_once * groups * BLOCK * PANEL, &mut tile);
                         self.store(&tile, [image, block, used], [place / columns, place % columns]);
                     }
                 }
