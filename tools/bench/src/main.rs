@@ -3,10 +3,12 @@
 //!
 //!     cargo run --release --manifest-path tools/bench/Cargo.toml -- THREADS [ROWS [NAME]]
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use burn_ndarray::{NdArray, NdArrayTensor};
 use innsight_core::kernels::{cpu::set_threads, Axis, Kernels, Window};
+use innsight_core::model::Shared;
 use innsight_core::tensor::Tensor;
 
 type B = NdArray<f32>;
@@ -80,9 +82,29 @@ fn main() {
     }
 }
 
+/// Memory from a byte on.
+struct Placed(Vec<u8>, usize);
+
+impl AsRef<[u8]> for Placed {
+    fn as_ref(&self) -> &[u8] {
+        &self.0[self.1..]
+    }
+}
+
+/// Weights where R has them, which is at the start of a cache line.
+fn weights(shape: &[usize]) -> NdArrayTensor {
+    let numbers = noise(shape).into_vec();
+    let mut bytes: Vec<u8> = Vec::with_capacity(4 * numbers.len() + 64);
+    let start = bytes.as_ptr().align_offset(64);
+    bytes.resize(start, 0);
+    bytes.extend(numbers.iter().flat_map(|x| (*x as f32).to_le_bytes()));
+    let bytes: Shared = Arc::new(Placed(bytes, start));
+    B::tensor_in_place(&bytes, shape).expect("weights that can be read in place")
+}
+
 fn dense(rows: usize, inputs: usize, outputs: usize) -> [f64; 2] {
     let (x, s) = (noise(&[rows, inputs]), noise(&[rows, outputs]));
-    let (w, b) = (noise(&[outputs, inputs]).into_primitive(), noise(&[1, outputs]));
+    let (w, b) = (weights(&[outputs, inputs]), noise(&[1, outputs]));
     let (x, s, b) = (x.into_primitive(), s.into_primitive(), b.into_primitive());
     let cache = Default::default();
     [
@@ -97,7 +119,7 @@ fn conv(rows: usize, channels: usize, outputs: usize, window: &Window) -> [f64; 
     };
     let (x, s) = (planes(channels, window.input()), planes(outputs, window.output()));
     let [height, width] = window.kernels();
-    let w = noise(&[outputs, channels, height, width]).into_primitive();
+    let w = weights(&[outputs, channels, height, width]);
     let b = noise(&[outputs]).into_primitive();
     let cache = Default::default();
     [
