@@ -1,9 +1,7 @@
 //! Convolution and its pullback as products of matrices. What neighbouring windows take of a row for one
 //! cell of the kernel lies side by side in a padded copy of some rows, or of every second cell of them:
-//! products read it there. Where rows are short or cells are left out, results lie side by side in place of
-//! cells, of which a few are gathered and multiplied at once, the terms by stretches. Only small planes with
-//! few results are laid side by side for every cell of the kernel, a few panels at a time. Any way it stays
-//! in the cache.
+//! products read it there. Without a kernel, or where rows are short, what windows take is laid side by side for
+//! every cell of the kernel, a few panels at a time. Either way it stays in the cache.
 //!
 //! The pullback is a convolution as well. With a stride of s cells x falls into s interleaved phases,
 //! each of which is a convolution of the signal with its own cells of the kernel.
@@ -13,8 +11,7 @@ use std::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::simd::{
-    copy, panel_starts, product, stretches, Buffer, Lanes, Lines, Target, Weights, BLOCK, GROUP,
-    PANEL,
+    copy, panel_starts, product, Buffer, Lanes, Lines, Target, Weights, GROUP, PANEL,
 };
 use super::tasks::{pack, runs, Division, Run, Task};
 use super::{spread, threads_for};
@@ -22,19 +19,6 @@ use crate::kernels::{Axis, Window};
 
 /// Cells of the panels that are multiplied at a time: small enough to stay in the cache.
 const BUFFER: usize = 3 << 16;
-
-/// Cells that are gathered at a time where results lie side by side: enough blocks of them for the weights
-/// that stay near meanwhile.
-const GATHERED: usize = 2 * BUFFER;
-
-/// Terms of a sum from which on it does not matter that results side by side go to planes of their own.
-const TERMS: usize = 128;
-
-/// The same where strips do as well, but of cells that lie apart.
-const MANY_TERMS: usize = 1024;
-
-/// Cells of an image up to which it is laid out as a whole.
-const WHOLE: usize = 1 << 19;
 
 /// One axis of a correlation: which cells of the source are summed up, and where the sums go.
 #[derive(Debug, Clone)]
@@ -114,43 +98,28 @@ struct Correlation<E> {
     /// Channels of the source and of the result in each group.
     channels: usize,
     results: usize,
-    /// For every group blocks of sums by [`pack`], terms in the order (channel, row, column).
+    /// For every group blocks of [`GROUP`] sums by [`pack`], terms in the order (channel, row, column).
     weights: Vec<E>,
     layout: Layout,
 }
 
-/// What lies side by side in the panels that are multiplied.
+/// Where the panels of cells that are multiplied lie.
 #[derive(Debug)]
 enum Layout {
-    /// Cells of the source, read from strips of it.
+    /// In strips of the source.
     Strips(Strips),
-    /// Cells of the source, laid out for every cell of the kernel.
+    /// Laid out for every cell of the kernel.
     Cells,
-    /// The weights of results. A few cells of the source, read from a strip, are multiplied with them at
-    /// once.
-    Results(Strips),
 }
 
 impl Layout {
-    fn new(sides: &[Side; 2], channels: usize, results: usize) -> Self {
-        let terms = channels * sides[0].taps.len() * sides[1].taps.len();
-        let whole = Strips::new(sides);
-        let apart = sides.iter().any(|side| side.step > 1);
-        let fits = channels * whole.distance() <= WHOLE;
-        let results = |least: usize| results >= PANEL && terms >= least && fits;
-        match whole.panels(sides, channels) {
-            Some(strips) if !(apart && results(MANY_TERMS)) => Self::Strips(strips),
-            _ if results(TERMS) => Self::Results(whole),
-            _ => Self::Cells,
-        }
-    }
-
-    /// Sums in a block of weights.
-    fn block(&self) -> usize {
-        match self {
-            Self::Strips(_) | Self::Cells => GROUP,
-            Self::Results(_) => PANEL,
-        }
+    fn new(sides: &[Side; 2], channels: usize) -> Self {
+        // Without neighbours that share cells nothing is gained where lines lie apart.
+        let strips = match sides.iter().any(|side| side.taps.len() > 1) {
+            true => Strips::new(sides).panels(sides, channels),
+            false => None,
+        };
+        strips.map_or(Self::Cells, Self::Strips)
     }
 }
 
@@ -334,10 +303,8 @@ impl<E: Lanes> Plan<E> {
         let planes = [source, result].map(|[height, width]| height * width);
         let [height, width] = result;
         let strides = correlations.first().map_or([1, 1], |c| [0, 1].map(|i| c.sides[i].stride));
-        let rows =
-            |c: &Correlation<E>| matches!(c.layout, Layout::Results(_)) && c.sides[0].sums > 1;
         let (by_rows, unit) = match strides {
-            [1, 1] if !correlations.iter().any(rows) => (false, 1),
+            [1, 1] => (false, 1),
             [_, columns] if height == 1 => (false, columns),
             [rows, _] => (true, rows * width),
         };
@@ -358,10 +325,7 @@ impl<E: Lanes> Plan<E> {
             plane: self.planes[1],
             unit: self.unit,
             lanes: self.planes[1],
-            block: match self.groups {
-                1 => self.correlations.iter().map(|c| c.layout.block()).max().unwrap_or(GROUP),
-                _ => first.results,
-            },
+            block: if self.groups == 1 { GROUP } else { first.results },
         };
         let terms: usize = self.correlations.iter().map(|c| c.terms() * c.cells()).sum();
         let threads = threads_for(images * channels * terms);
@@ -397,7 +361,7 @@ impl<E: Lanes> Correlation<E> {
             (sides[1].source, sides[1].sums) = (cells, cells);
             (sides[0].source, sides[0].sums) = (1, 1);
         }
-        let layout = Layout::new(&sides, channels, results);
+        let layout = Layout::new(&sides, channels);
         let (mut weights, terms) = (Vec::new(), channels * taps.len());
         for group in 0..groups {
             let weight = |term: usize, result: usize| {
@@ -408,10 +372,7 @@ impl<E: Lanes> Correlation<E> {
                 };
                 weight[(output * per_group + input) * height * width + tap]
             };
-            match layout {
-                Layout::Results(_) => pack::<E, PANEL>(&mut weights, terms, results, weight),
-                _ => pack::<E, GROUP>(&mut weights, terms, results, weight),
-            }
+            pack::<E, GROUP>(&mut weights, terms, results, weight);
         }
         Self { sides, channels, results, weights, layout }
     }
@@ -508,26 +469,6 @@ impl<E: Lanes> WithSimd for Laying<'_, E> {
     }
 }
 
-/// The terms of some sums side by side: what lies at each of the places.
-#[inline(always)]
-fn gather<E: Lanes>(cells: &[E], terms: &[u32], places: &[usize], columns: &mut [[E; BLOCK]]) {
-    let (first, count) = (places[0], places.len().min(BLOCK));
-    let reach = terms.iter().max().map_or(0, |&term| term as usize) + BLOCK;
-    if places[count - 1] == first + count - 1 && first + reach <= cells.len() {
-        let cells = &cells[first..];
-        for (column, &term) in columns.iter_mut().zip(terms) {
-            column.copy_from_slice(&cells[term as usize..][..BLOCK]);
-        }
-        return;
-    }
-    for (column, &term) in columns.iter_mut().zip(terms) {
-        let cells = &cells[term as usize..];
-        for n in 0..count {
-            column[n] = cells[places[n]];
-        }
-    }
-}
-
 /// One correlation for one task.
 struct Share<'a, 'b, E> {
     plan: &'a Plan<E>,
@@ -598,34 +539,8 @@ impl<E: Lanes> WithSimd for Share<'_, '_, E> {
         match &self.correlation.layout {
             Layout::Strips(strips) => self.direct(simd, strips),
             Layout::Cells => self.unfolded(simd),
-            Layout::Results(strips) => self.turned(simd, strips),
         }
     }
-}
-
-/// Fewest columns of which a row makes blocks of its own.
-const COLUMNS: usize = 6;
-
-/// An even share of n that is computed in one go.
-fn evenly(n: usize) -> usize {
-    let whole = [BLOCK, 7, 6].into_iter().find(|share| n.is_multiple_of(*share));
-    whole.unwrap_or(n.div_ceil(n.div_ceil(BLOCK)))
-}
-
-/// So many cells of some images, with rows of so many, in even blocks of at most [`BLOCK`]: of a row where
-/// these are long enough, else of an image as far as that goes.
-fn blocks(images: usize, cells: usize, columns: usize) -> Vec<Range<usize>> {
-    let all = images * cells;
-    let (stretch, share) = match cells {
-        _ if columns >= COLUMNS && cells.is_multiple_of(columns) => (columns, evenly(columns)),
-        BLOCK.. => (cells, evenly(cells)),
-        _ => (all, BLOCK / cells * cells),
-    };
-    let of_stretch = |first: usize| {
-        let end = first + stretch;
-        (first..end).step_by(share).map(move |start| start..end.min(start + share))
-    };
-    (0..all).step_by(stretch).flat_map(of_stretch).collect()
 }
 
 /// The channels of a task in one of the groups.
@@ -668,7 +583,7 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
     fn groups(&self) -> Vec<Group<'a, E>> {
         let (correlation, channels) = (self.correlation, self.task.channels.clone());
         let results = correlation.results;
-        let weights = results.next_multiple_of(correlation.layout.block()) * correlation.terms();
+        let weights = results.next_multiple_of(GROUP) * correlation.terms();
         let group = |g: usize| Group {
             first: g * results,
             channels: channels.start.max(g * results)..channels.end.min((g + 1) * results),
@@ -778,136 +693,6 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
                 let (starts, places) = (&starts[..], &places[..panels]);
                 let panels = Panels { cells: &cells, starts, distance: terms * PANEL, places };
                 self.multiply(simd, &group, &panels);
-            }
-        }
-    }
-
-    /// Computes the sums of a group with results side by side, a few cells of some images at a time.
-    #[inline(always)]
-    fn turned<S: Simd>(mut self, simd: S, strips: &Strips) {
-        let (correlation, taken, image) = (self.correlation, self.taken(), self.image());
-        if taken.is_empty() {
-            return;
-        }
-        let (channels, images) = (correlation.channels, self.task.images.len());
-        // Without a kernel the source is read where it lies.
-        let in_place = correlation.sides.iter().all(Side::is_pointwise);
-        let size = if in_place { image } else { channels * strips.distance() };
-        let at_once = if in_place { images } else { (BUFFER / size).clamp(1, images) };
-        let terms: Vec<u32> = strips.starts(channels).collect();
-        let mut cells = Buffer::of(if in_place { 0 } else { at_once * size });
-        let (mut spans, mut places) = (Vec::new(), Vec::new());
-        let columns = correlation.sides[1].sums;
-        let lanes = strips.lanes_of(&taken, columns);
-        strips.spans(&correlation.sides, lanes.start..lanes.end + strips.reach, &mut spans);
-        let skipped = if in_place { 0 } else { lanes.start };
-        for group in self.groups() {
-            for first in (0..images).step_by(at_once) {
-                let count = at_once.min(images - first);
-                let x = &self.x[first * image + group.source..];
-                let cells = match in_place {
-                    true => x,
-                    false => {
-                        for (i, cells) in cells.chunks_exact_mut(size).enumerate().take(count) {
-                            let spans = (&spans[..], strips.distance());
-                            correlation.lay_out(simd, &x[i * image..], spans, cells);
-                        }
-                        &cells
-                    }
-                };
-                places.clear();
-                for block in blocks(count, taken.len(), columns) {
-                    let (mut own, mut slices) = (Vec::new(), Vec::new());
-                    runs(&mut own, block, &taken, columns);
-                    for run in &mut own {
-                        let lane = run.row * strips.width + run.column;
-                        let place = run.image * size + lane - skipped;
-                        slices.extend(place..place + run.cells);
-                        run.image += first;
-                    }
-                    places.push((own, slices));
-                }
-                self.multiply_turned(simd, &group, (cells, &terms), &places);
-            }
-        }
-    }
-
-    /// Computes the sums of a group for some blocks of cells, with where the sums go and where each cell lies.
-    #[inline(always)]
-    fn multiply_turned<S: Simd>(
-        &mut self,
-        simd: S,
-        group: &Group<'_, E>,
-        (cells, terms): (&[E], &[u32]),
-        blocks: &[(Vec<Run>, Vec<usize>)],
-    ) {
-        let (block, starts) = (terms.len() * PANEL, &panel_starts(terms.len())[..]);
-        let length = terms.len() * BLOCK;
-        let at_once = (GATHERED / length).clamp(1, blocks.len());
-        let mut columns = Buffer::of(at_once * length);
-        let mut sums = Buffer::of(at_once * BLOCK * PANEL);
-        for blocks in blocks.chunks(at_once) {
-            for part in stretches::<E>(terms.len()) {
-                for ((_, places), columns) in blocks.iter().zip(columns.chunks_exact_mut(length)) {
-                    let columns = &mut columns.as_chunks_mut().0[part.clone()];
-                    gather(cells, &terms[part.clone()], places, columns);
-                }
-            }
-            for channel in group.channels.clone().step_by(PANEL) {
-                let cells = &group.weights[(channel - group.first) / PANEL * block..][..block];
-                let used = (group.channels.end - channel).min(PANEL);
-                for part in stretches::<E>(terms.len()) {
-                    let lines = Lines { cells, starts: &starts[part.clone()], used };
-                    let part = part.start * BLOCK..part.end * BLOCK;
-                    let columns =
-                        columns.chunks_exact(length).map(|columns| &columns[part.clone()]);
-                    let sums = sums.chunks_exact_mut(BLOCK * PANEL);
-                    for (((_, places), columns), sums) in blocks.iter().zip(columns).zip(sums) {
-                        let target = match part.start {
-                            0 => Target::Panel(sums),
-                            _ => Target::Added(sums),
-                        };
-                        let weights = Weights { cells: columns, step: BLOCK, sums: places.len() };
-                        product::<S, E>(simd, lines, weights, target);
-                    }
-                }
-                let channels = channel..channel + used;
-                let mut bias = [E::default(); PANEL];
-                if let Some(all) = self.bias {
-                    bias[..used].copy_from_slice(&all[channels.clone()]);
-                }
-                let sums = sums.as_chunks::<PANEL>().0.as_chunks::<BLOCK>().0;
-                for ((runs, _), sums) in blocks.iter().zip(sums) {
-                    let mut turned = [[E::default(); BLOCK]; PANEL];
-                    for n in 0..PANEL {
-                        for i in 0..BLOCK {
-                            turned[n][i] = sums[i][n] + bias[n];
-                        }
-                    }
-                    for run in runs {
-                        self.store_turned(&turned, channels.clone(), run);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Sets the sums of some channels into their planes.
-    #[inline(always)]
-    fn store_turned(&mut self, sums: &[[E; BLOCK]], channels: Range<usize>, run: &Run) {
-        let stride = self.correlation.sides[1].stride;
-        let [first, at] = self.place(run, channels.start);
-        let planes = &mut self.task.planes[first..first + channels.len()];
-        for (plane, sums) in planes.iter_mut().zip(sums) {
-            let (plane, sums) = (&mut plane[at..], &sums[run.lane..run.lane + run.cells]);
-            match sums.len() {
-                // The first four cells and the last four: without a call.
-                n if stride == 1 && n >= 4 => {
-                    let plane = &mut plane[..n];
-                    plane[..4].copy_from_slice(&sums[..4]);
-                    plane[n - 4..].copy_from_slice(&sums[n - 4..]);
-                }
-                _ => plane.iter_mut().step_by(stride).zip(sums).for_each(|(y, sum)| *y = *sum),
             }
         }
     }

@@ -4,7 +4,7 @@
 //! What is compiled for the processor at hand is what pulp's `dispatch` inlines: arithmetic stands in
 //! plain loops and in functions marked `inline(always)`, never in closures.
 
-use std::ops::{Add, AddAssign, Deref, DerefMut, Mul, Range, Sub};
+use std::ops::{Add, AddAssign, Deref, DerefMut, Mul, Sub};
 use std::sync::Mutex;
 
 use pulp::{Simd, WithSimd};
@@ -235,8 +235,6 @@ macro_rules! unrolled {
 pub enum Target<'a, 'b, E> {
     /// A panel (sums, [`PANEL`]).
     Panel(&'a mut [E]),
-    /// The same, added to what it holds.
-    Added(&'a mut [E]),
     /// A line for each sum, from cell `at` on, the sum's bias added.
     Lines { lines: &'a mut [&'b mut [E]], at: usize, bias: Option<&'a [E]> },
 }
@@ -246,9 +244,7 @@ impl<E: Lanes> Target<'_, '_, E> {
     #[inline(always)]
     fn line(&mut self, sum: usize, used: usize) -> (&mut [E], E) {
         match self {
-            Self::Panel(cells) | Self::Added(cells) => {
-                (&mut cells[sum * PANEL..][..PANEL], E::default())
-            }
+            Self::Panel(cells) => (&mut cells[sum * PANEL..][..PANEL], E::default()),
             Self::Lines { lines, at, bias } => {
                 (&mut lines[sum][*at..*at + used], bias.map_or(E::default(), |bias| bias[sum]))
             }
@@ -267,17 +263,7 @@ impl<E: Lanes> Target<'_, '_, E> {
         let one = E::splat(simd, E::number(1.0));
         let cells = V * lanes::<S, E>();
         let end = if let Self::Lines { .. } = self { used } else { PANEL };
-        // Loops of their own: the call that copies a few cells would have all sums wait in memory.
-        if let Self::Added(panel) = self {
-            unrolled!(n < N: {
-                let line = &mut panel[(first + n) * PANEL + cell..][..cells];
-                let vectors = E::vectors_mut::<S>(line);
-                for v in 0..V {
-                    vectors[v] = E::mul_add(simd, one, sums[n][v], vectors[v]);
-                }
-            });
-            return;
-        }
+        // A loop of its own: the call that copies a few cells would have all sums wait in memory.
         if end - cell >= cells {
             unrolled!(n < N: {
                 let (line, bias) = self.line(first + n, used);
@@ -301,16 +287,6 @@ impl<E: Lanes> Target<'_, '_, E> {
         });
     }
 }
-
-/// The terms of long sums in stretches whose lines stay in the nearest cache while they are multiplied with
-/// one block of weights after the other.
-pub fn stretches<E>(terms: usize) -> impl Iterator<Item = Range<usize>> {
-    let length = NEAREST / (PANEL * size_of::<E>());
-    (0..terms).step_by(length).map(move |start| start..terms.min(start + length))
-}
-
-/// Bytes of such lines.
-const NEAREST: usize = 3 << 13;
 
 /// Weights (terms, `step`), of which the first `sums` columns are taken, at most [`GROUP`].
 #[derive(Clone, Copy)]
@@ -363,7 +339,10 @@ impl<E: Lanes> WithSimd for Product<'_, '_, E> {
                 };
             }
             while first < sums {
-                first += tiles!(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12);
+                first += match S::REGISTER_COUNT {
+                    32.. => tiles!(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12),
+                    _ => tiles!(1, 2, 3, 4, 5, 6),
+                };
             }
         }
     }
