@@ -116,7 +116,7 @@ impl Layout {
     fn new(sides: &[Side; 2], channels: usize) -> Self {
         // Without neighbours that share cells nothing is gained where lines lie apart.
         let strips = match sides.iter().any(|side| side.taps.len() > 1) {
-            true => Strips::new(sides).panels(sides, channels),
+            true => Strips::new(sides, channels),
             false => None,
         };
         strips.map_or(Self::Cells, Self::Strips)
@@ -144,8 +144,9 @@ struct Strips {
 }
 
 impl Strips {
-    /// Strips of the whole source.
-    fn new(sides: &[Side; 2]) -> Self {
+    /// Strips for some panels of sums and a kernel over `channels` of the source; `None` where that is better
+    /// laid out for every cell of the kernel.
+    fn new(sides: &[Side; 2], channels: usize) -> Option<Self> {
         let places = |side: &Side| side.taps.iter().map(|tap| tap.1).collect::<Vec<_>>();
         let [rows, columns] = [0, 1].map(|i| places(&sides[i]));
         let steps = [0, 1].map(|i| sides[i].step);
@@ -170,19 +171,13 @@ impl Strips {
             }
         }
         let reach = taps.iter().map(|tap| tap.1).max().unwrap_or_default();
-        let lanes = (sides[0].sums - 1) * width + sides[1].sums;
-        Self { before, steps, phases, width, taps, reach, lanes }
-    }
-
-    /// The same by some panels of sums for a kernel over `channels` of the source; `None` where that is
-    /// better unfolded.
-    fn panels(&self, sides: &[Side; 2], channels: usize) -> Option<Self> {
-        let lanes = self.lanes.next_multiple_of(PANEL);
-        let most = (BUFFER / (channels * self.phases.len())).saturating_sub(self.reach) / PANEL;
+        let lanes = ((sides[0].sums - 1) * width + sides[1].sums).next_multiple_of(PANEL);
+        let most = (BUFFER / (channels * phases.len())).saturating_sub(reach) / PANEL;
         let at_once = most.clamp(1, lanes / PANEL) * PANEL;
         let wasteful = lanes * 20 > sides[0].sums * sides[1].sums * 23;
-        let long = (at_once + self.reach) * self.phases.len() > at_once * self.taps.len();
-        (!wasteful && !long).then(|| Self { lanes: at_once, ..self.clone() })
+        let long = (at_once + reach) * phases.len() > at_once * taps.len();
+        let strips = Self { before, steps, phases, width, taps, reach, lanes: at_once };
+        (!wasteful && !long).then_some(strips)
     }
 
     /// Cells of a channel's phase that are laid out at a time, and of a channel.

@@ -12,12 +12,9 @@ use pulp::{Simd, WithSimd};
 /// Cells that are computed side by side: a few vectors.
 pub const PANEL: usize = 32;
 
-/// Sums that are computed at once for the cells of a panel: with the vectors of a line as many as there are
-/// registers, for each line comes from afar.
+/// Sums that are computed at once for the cells of a panel: as many as there are registers for, as lines
+/// come from farther away than weights.
 pub const GROUP: usize = 12;
-
-/// Cells that are gathered to be multiplied with a panel of weights at once. More would take longer to gather.
-pub const BLOCK: usize = 8;
 
 /// A float type with its vectors.
 pub trait Lanes:
@@ -217,8 +214,8 @@ pub fn panel_starts(terms: usize) -> Vec<u32> {
     (0..terms).map(|term| (term * PANEL) as u32).collect()
 }
 
-/// A loop over `0..N`, `N` at most [`GROUP`], without a loop: the sums of a product would wait in memory where the
-/// compiler leaves one.
+/// The body for every `i < N`, `N` at most [`GROUP`]. Where the compiler leaves a loop, all sums of a product
+/// wait in memory.
 macro_rules! unrolled {
     ($i:ident < $n:ident: $body:block) => {
         unrolled!($i < $n: $body; 0 1 2 3 4 5 6 7 8 9 10 11)

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::simd::{panel_starts, product, Buffer, Lanes, Lines, Target, Weights, BLOCK, PANEL};
+use super::simd::{panel_starts, product, Buffer, Lanes, Lines, Target, Weights, PANEL};
 use super::tasks::{Division, Task};
 use super::winograd::{fma, Problem};
 use super::{spread, threads_for};
@@ -23,6 +23,9 @@ const BUFFER: usize = 1 << 21;
 
 /// Tiles of a plane from which on it pays: the kernels take nearly twice the memory.
 const TILES: usize = 8;
+
+/// Tiles that are multiplied with a panel of weights at once.
+const BLOCK: usize = 8;
 
 /// Whether tiles of this size pay, and patches take the whole source.
 pub(super) fn suits(problem: &Problem) -> bool {
