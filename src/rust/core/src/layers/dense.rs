@@ -114,15 +114,27 @@ mod tests {
         };
         let weight = tensor(&[outputs, inputs]);
         let layer = Layer { weight: Weights::new(weight.clone()), bias: None };
-        // Few rows, and so many that weights are packed on the way.
-        for (rows, part) in Part::EACH.into_iter().flat_map(|part| [(2, part), (17, part)]) {
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        // Few rows, and so many that weights are packed on the way back.
+        for (rows, part) in Part::EACH.into_iter().flat_map(|part| [(3, part), (49, part)]) {
             let (x, s) = (tensor(&[rows, inputs]), tensor(&[rows, outputs]));
             let whole = Layer { weight: Weights::new(part.of(weight.clone())), bias: None };
             let values = |layer: &Layer<B>, part| {
                 let pulled = layer.pullback(s.clone(), part).into_iter().map(Tensor::into_vec);
                 (layer.apply(std::slice::from_ref(&x), part).into_vec(), pulled.collect::<Vec<_>>())
             };
-            assert!(values(&layer, part) == values(&whole, Part::All), "{part:?}, {rows} rows");
+            let (y, pulled) = values(&layer, part);
+            let expected = values(&whole, Part::All);
+            assert!(y == expected.0 && pulled == expected.1, "{part:?}, {rows} rows");
+            // Every row by itself: <W x, s> = <x, Wᵀ s>.
+            let (x, s) = (x.into_vec(), s.into_vec());
+            for row in 0..rows {
+                let of = |cells: &[f64]| {
+                    let length = cells.len() / rows;
+                    cells[row * length..(row + 1) * length].to_vec()
+                };
+                assert_eq!(dot(&of(&y), &of(&s)), dot(&of(&x), &of(&pulled[0])), "row {row}");
+            }
         }
     }
 }

@@ -342,7 +342,7 @@ impl<E: Lanes + PartialOrd> WithSimd for Packed<'_, E> {
 }
 
 /// Rows from which on large weights are packed panel by panel on the way, forward and back.
-const MANY: [usize; 2] = [96, 16];
+const MANY: [usize; 2] = [96, 48];
 
 /// Panels that are packed at a time, so that whole stretches of a row are read.
 const TOGETHER: usize = 4;
@@ -531,9 +531,9 @@ const COLUMNS: usize = 1 << 11;
 const LINES: usize = 8;
 
 impl<E: Lanes + PartialOrd, const P: u8> Columns<'_, '_, E, P> {
-    /// Adds multiples of `N` rows of W to a row of y.
+    /// Adds multiples of `N` rows of W to one row of y or two (`M`), from `row` on.
     #[inline(always)]
-    fn add<S: Simd, const N: usize>(
+    fn add<S: Simd, const M: usize, const N: usize>(
         &mut self,
         simd: S,
         row: usize,
@@ -542,31 +542,45 @@ impl<E: Lanes + PartialOrd, const P: u8> Columns<'_, '_, E, P> {
     ) {
         let Extents { terms, sums, .. } = self.extents;
         let (start, length) = (columns.start, columns.len());
-        let y = &mut self.y[row][columns];
-        let w: [&[E]; N] =
-            std::array::from_fn(|n| &self.weight[present[n] * sums + start..][..length]);
-        let x: [E; N] = std::array::from_fn(|n| self.x[row * terms + present[n]]);
         let lanes = lanes::<S, E>();
-        let (vectors, rest) = y.split_at_mut(length / lanes * lanes);
-        let vectors = E::vectors_mut::<S>(vectors);
-        let count = vectors.len();
-        let mut x_vectors = [E::splat(simd, E::default()); N];
-        let mut w_vectors = [&[][..]; N];
+        let count = length / lanes;
+        let mut x = [[E::default(); N]; M];
+        let mut x_vectors = [[E::splat(simd, E::default()); N]; M];
+        let (mut w, mut w_vectors) = ([&[][..]; N], [&[][..]; N]);
         for n in 0..N {
-            x_vectors[n] = E::splat(simd, x[n]);
+            w[n] = &self.weight[present[n] * sums + start..][..length];
             w_vectors[n] = &E::vectors::<S>(w[n])[..count];
+            for m in 0..M {
+                x[m][n] = self.x[(row + m) * terms + present[n]];
+                x_vectors[m][n] = E::splat(simd, x[m][n]);
+            }
         }
+        let [first, others @ ..] = &mut self.y[row..row + M] else { return };
+        let second = others.first_mut().map_or(&mut [][..], |second| &mut second[columns.clone()]);
+        let (first, first_rest) = first[columns].split_at_mut(count * lanes);
+        let (second, second_rest) = second.split_at_mut(second.len().min(count * lanes));
+        let (first, second) = (E::vectors_mut::<S>(first), E::vectors_mut::<S>(second));
         for i in 0..count {
-            let mut sum = vectors[i];
+            let mut sums = [first[i]; M];
+            if M > 1 {
+                sums[1] = second[i];
+            }
             for n in 0..N {
                 let w = part::<S, E, P>(simd, w_vectors[n][i]);
-                sum = E::mul_add(simd, x_vectors[n], w, sum);
+                for m in 0..M {
+                    sums[m] = E::mul_add(simd, x_vectors[m][n], w, sums[m]);
+                }
             }
-            vectors[i] = sum;
+            first[i] = sums[0];
+            if M > 1 {
+                second[i] = sums[1];
+            }
         }
-        for (i, y) in rest.iter_mut().enumerate() {
-            for n in 0..N {
-                *y += x[n] * part_of::<E, P>(w[n][count * lanes + i]);
+        for (y, x) in [first_rest, second_rest].into_iter().zip(x) {
+            for (i, y) in y.iter_mut().enumerate() {
+                for n in 0..N {
+                    *y += x[n] * part_of::<E, P>(w[n][count * lanes + i]);
+                }
             }
         }
     }
@@ -586,16 +600,21 @@ impl<E: Lanes + PartialOrd, const P: u8> WithSimd for Columns<'_, '_, E, P> {
         let (groups, rest) = present.as_chunks::<LINES>();
         // Stretches of W's rows that stay near for all rows of x.
         let share = if rows > 1 { COLUMNS / size_of::<E>() } else { sums.max(1) };
+        // Two rows of x at a time for each vector of W, if there are registers for them.
+        let pairs = if S::REGISTER_COUNT >= 32 { rows / 2 * 2 } else { 0 };
         for start in (0..sums).step_by(share) {
             let columns = start..sums.min(start + share);
             for group in groups {
-                for row in 0..rows {
-                    self.add::<S, LINES>(simd, row, *group, columns.clone());
+                for row in (0..pairs).step_by(2) {
+                    self.add::<S, 2, LINES>(simd, row, *group, columns.clone());
+                }
+                for row in pairs..rows {
+                    self.add::<S, 1, LINES>(simd, row, *group, columns.clone());
                 }
             }
             for row in 0..rows {
                 for term in rest {
-                    self.add::<S, 1>(simd, row, [*term], columns.clone());
+                    self.add::<S, 1, 1>(simd, row, [*term], columns.clone());
                 }
             }
         }
