@@ -13,7 +13,7 @@ const LEAST: usize = 1 << 16;
 const MOST: usize = 1 << 29;
 const IDLE: usize = 1 << 28;
 /// The share of the memory that a call may use for cells that are kept.
-const SHARE: usize = 8;
+const SHARE: usize = 4;
 
 /// Cells that wait, the oldest first.
 struct Shelf {
