@@ -179,8 +179,8 @@ fn array(robj: Robj) -> Result<Array> {
 struct RawVector(Robj);
 
 // SAFETY: the bytes are only read, and R neither moves nor changes a vector that somebody keeps. R itself
-// is asked for them, and told that nobody keeps them any more, on its own thread: the model of an engine
-// outlives its networks and goes with the pointer that R has to the engine.
+// is asked for them, and told that nobody keeps them any more, on its own thread alone: what other threads
+// have of a network ends with a call, and an engine's model and networks go with the pointer that R has.
 #[allow(unsafe_code)]
 unsafe impl Send for RawVector {}
 #[allow(unsafe_code)]

@@ -11,8 +11,8 @@ use std::time::Instant;
 use innsight_core::graph::Network;
 use innsight_core::kernels::cpu::{release_memory, set_threads};
 use innsight_core::methods::{
-    average, explain, DeepLift, DeepLiftRule, Explanation, Gradient, IntegratedGradient, Lrp, LrpRules, MaxPool,
-    Points, SmoothGrad,
+    average, explain, DeepLift, DeepLiftRule, Explanation, Gradient, IntegratedGradient, Lrp,
+    LrpRules, MaxPool, Points, SmoothGrad,
 };
 use innsight_core::model::{Array, Layer, Model, Order};
 use innsight_core::tensor::Tensor;
@@ -252,7 +252,10 @@ fn main() {
             times_input: true,
         };
         let methods: [Run; 9] = [
-            ("forward pass", Box::new(|| vec![tape().value(network.outputs[0].value).clone()])),
+            (
+                "forward pass",
+                Box::new(|| vec![tape().value(network.outputs[0].value).clone()]),
+            ),
             (
                 "gradient",
                 Box::new(|| {
@@ -277,9 +280,17 @@ fn main() {
             ("smoothgrad 10", Box::new(|| averaged(&smooth))),
             ("integrated gradient 10", Box::new(|| averaged(&integrated))),
         ];
-        for (name, run) in methods.iter().filter(|(name, _)| name.starts_with(arg(1, ""))) {
+        for (name, run) in methods
+            .iter()
+            .filter(|(name, _)| name.starts_with(arg(1, "")))
+        {
             // Reading the values waits for the GPU.
-            let values = || run().into_iter().map(Tensor::into_values).collect::<Vec<_>>();
+            let values = || {
+                run()
+                    .into_iter()
+                    .map(Tensor::into_values)
+                    .collect::<Vec<_>>()
+            };
             values();
             let time = |_| {
                 let start = Instant::now();

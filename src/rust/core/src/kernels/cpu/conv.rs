@@ -112,17 +112,6 @@ enum Layout {
     Cells,
 }
 
-impl Layout {
-    fn new(sides: &[Side; 2], channels: usize) -> Self {
-        // Without neighbours that share cells nothing is gained where lines lie apart.
-        let strips = match sides.iter().any(|side| side.taps.len() > 1) {
-            true => Strips::new(sides, channels),
-            false => None,
-        };
-        strips.map_or(Self::Cells, Self::Strips)
-    }
-}
-
 /// A padded source whose rows lie one behind the other. Neighbouring sums take neighbouring cells; those
 /// between the last sum of a row and the first of the next are computed for nothing. Where sums start
 /// some cells apart, there is one such plane for each of the phases that rows and columns fall into.
@@ -175,7 +164,8 @@ impl Strips {
         let most = (BUFFER / (channels * phases.len())).saturating_sub(reach) / PANEL;
         let at_once = most.clamp(1, lanes / PANEL) * PANEL;
         let wasteful = lanes * 20 > sides[0].sums * sides[1].sums * 23;
-        let long = (at_once + reach) * phases.len() > at_once * taps.len();
+        // No fewer cells than when every window has its own.
+        let long = (at_once + reach) * phases.len() >= at_once * taps.len();
         let strips = Self { before, steps, phases, width, taps, reach, lanes: at_once };
         (!wasteful && !long).then_some(strips)
     }
@@ -356,7 +346,7 @@ impl<E: Lanes> Correlation<E> {
             (sides[1].source, sides[1].sums) = (cells, cells);
             (sides[0].source, sides[0].sums) = (1, 1);
         }
-        let layout = Layout::new(&sides, channels);
+        let layout = Strips::new(&sides, channels).map_or(Layout::Cells, Layout::Strips);
         let (mut weights, terms) = (Vec::new(), channels * taps.len());
         for group in 0..groups {
             let weight = |term: usize, result: usize| {
