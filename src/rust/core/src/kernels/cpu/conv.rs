@@ -10,9 +10,8 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::simd::{
-    copy, panel_starts, product, Buffer, Lanes, Lines, Target, Weights, GROUP, PANEL,
-};
+use super::copy::{copy, copy_more};
+use super::simd::{panel_starts, product, Buffer, Lanes, Lines, Target, Weights, GROUP, PANEL};
 use super::tasks::{pack, runs, Division, Run, Task};
 use super::{spread, threads_for};
 use crate::kernels::{Axis, Window};
@@ -347,8 +346,10 @@ impl<E: Lanes> Correlation<E> {
             (sides[0].source, sides[0].sums) = (1, 1);
         }
         let layout = Strips::new(&sides, channels).map_or(Layout::Cells, Layout::Strips);
-        let (mut weights, terms) = (Vec::new(), channels * taps.len());
-        for group in 0..groups {
+        let terms = channels * taps.len();
+        let size = terms * results.next_multiple_of(GROUP);
+        let mut weights = vec![E::default(); groups * size];
+        for (group, packed) in weights.chunks_exact_mut(size.max(1)).enumerate() {
             let weight = |term: usize, result: usize| {
                 let (channel, tap) = (term / taps.len(), taps[term % taps.len()]);
                 let (output, input) = match transposed {
@@ -357,7 +358,7 @@ impl<E: Lanes> Correlation<E> {
                 };
                 weight[(output * per_group + input) * height * width + tap]
             };
-            pack::<E, GROUP>(&mut weights, terms, results, weight);
+            pack::<E, GROUP>(packed, terms, results, weight);
         }
         Self { sides, channels, results, weights, layout }
     }
@@ -507,7 +508,7 @@ impl<'b, E: Lanes> Share<'_, 'b, E> {
             let cells = &mut self.task.planes[plane][at..];
             let sums = &sums[run.lane..run.lane + run.cells];
             if stride == 1 {
-                cells.iter_mut().zip(sums).for_each(|(y, sum)| *y = *sum + bias);
+                copy_more(&mut cells[..run.cells], sums, bias);
             } else {
                 let cells = cells.iter_mut().step_by(stride);
                 cells.zip(sums).for_each(|(y, sum)| *y = *sum + bias);

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::simd::{lanes, product, Buffer, Lanes, Lines, Target, Weights, GROUP, PANEL};
+use super::simd::{lanes, product, Aligned, Buffer, Lanes, Lines, Target, Weights, GROUP, PANEL};
 use super::tasks::pack;
 use super::{spread, threads_for};
 use crate::layers::Part;
@@ -17,7 +17,7 @@ const PACKED: usize = 1 << 20;
 #[derive(Debug)]
 pub enum Plan<E> {
     /// As panels of results, each (terms, [`PANEL`]), with zeros at the end.
-    Packed(Vec<E>),
+    Packed(Aligned<E>),
     /// Left where it lies.
     Plain,
 }
@@ -37,7 +37,7 @@ impl<E: Lanes + PartialOrd> Plan<E> {
             return Self::Plain;
         }
         let [terms, sums] = if transposed { [outputs, inputs] } else { [inputs, outputs] };
-        let mut packed = Vec::new();
+        let mut packed = Aligned::new(terms * sums.next_multiple_of(PANEL));
         pack::<_, PANEL>(&mut packed, terms, sums, |term, sum| match transposed {
             true => weight[term * inputs + sum],
             false => weight[sum * inputs + term],
@@ -107,9 +107,6 @@ fn stream<E: Lanes + PartialOrd, const P: u8>(
     spread(tasks, threads, |tasks| {
         for (first, mut y) in tasks {
             let y = &mut y[..];
-            if streamed {
-                y.iter_mut().for_each(|row| row.fill(E::default()));
-            }
             match (transposed, streamed) {
                 (_, false) => {
                     let pack = pack_panels::<E, P>;
@@ -122,6 +119,7 @@ fn stream<E: Lanes + PartialOrd, const P: u8>(
                 }
                 (false, true) => {
                     let weight = &weight[first * terms..];
+                    y.iter_mut().for_each(|row| row.fill(E::default()));
                     Arch::new().dispatch(Rows::<E, P> { weight, x, y, extents });
                 }
             }
@@ -424,27 +422,27 @@ struct Rows<'a, 'b, E, const P: u8> {
     extents: Extents,
 }
 
-/// Rows of W and of x whose scalar products are computed at once.
-const TILE: [usize; 2] = [4, 4];
+/// Rows of W and of x whose scalar products are computed at once; half as many of x where there are 16
+/// registers.
+const TILE: [usize; 2] = [6, 4];
 
 impl<E: Lanes + PartialOrd, const P: u8> Rows<'_, '_, E, P> {
     /// Adds the products of the terms from `start` on to the sums of a tile.
     #[inline(always)]
-    fn tiles<S: Simd>(&mut self, simd: S, start: usize, [sum, row]: [usize; 2]) {
-        let (rows, sums) = (self.y.len(), self.y[0].len());
-        if sum + TILE[0] > sums {
-            for sum in sum..sums {
-                for row in row..(row + TILE[1]).min(rows) {
+    fn tiles<S: Simd>(&mut self, simd: S, start: usize, [sum, row]: [usize; 2], count: usize) {
+        if sum + TILE[0] > self.y[0].len() {
+            for sum in sum..self.y[0].len() {
+                for row in row..row + count {
                     self.tile::<S, 1, 1>(simd, start, [sum, row]);
                 }
             }
             return;
         }
-        match rows - row {
-            1 => self.tile::<S, 4, 1>(simd, start, [sum, row]),
-            2 => self.tile::<S, 4, 2>(simd, start, [sum, row]),
-            3 => self.tile::<S, 4, 3>(simd, start, [sum, row]),
-            _ => self.tile::<S, 4, 4>(simd, start, [sum, row]),
+        match count {
+            1 => self.tile::<S, 6, 1>(simd, start, [sum, row]),
+            2 => self.tile::<S, 6, 2>(simd, start, [sum, row]),
+            3 => self.tile::<S, 6, 3>(simd, start, [sum, row]),
+            _ => self.tile::<S, 6, 4>(simd, start, [sum, row]),
         }
     }
 
@@ -472,14 +470,14 @@ impl<E: Lanes + PartialOrd, const P: u8> Rows<'_, '_, E, P> {
             x_vectors[m] = &E::vectors::<S>(x[m])[..count];
         }
         for i in 0..count {
-            let mut w = [zero; N];
-            for n in 0..N {
-                w[n] = part::<S, E, P>(simd, w_vectors[n][i]);
-            }
+            let mut x = [zero; M];
             for m in 0..M {
-                let x = x_vectors[m][i];
-                for n in 0..N {
-                    sums[m][n] = E::mul_add(simd, w[n], x, sums[m][n]);
+                x[m] = x_vectors[m][i];
+            }
+            for n in 0..N {
+                let w = part::<S, E, P>(simd, w_vectors[n][i]);
+                for m in 0..M {
+                    sums[m][n] = E::mul_add(simd, w, x[m], sums[m][n]);
                 }
             }
         }
@@ -505,11 +503,12 @@ impl<E: Lanes + PartialOrd, const P: u8> WithSimd for Rows<'_, '_, E, P> {
         // W is read in one go where x stays in the cache as a whole.
         let terms = self.extents.terms;
         let share = if rows * terms <= CACHE { TILE[0] } else { sums.max(1) };
+        let most = if S::REGISTER_COUNT >= 32 { TILE[1] } else { TILE[1] / 2 };
         for first in (0..sums).step_by(share) {
             for start in (0..terms).step_by(TERMS) {
                 for sum in (first..sums.min(first + share)).step_by(TILE[0]) {
-                    for row in (0..rows).step_by(TILE[1]) {
-                        self.tiles(simd, start, [sum, row]);
+                    for row in (0..rows).step_by(most) {
+                        self.tiles(simd, start, [sum, row], most.min(rows - row));
                     }
                 }
             }
@@ -526,22 +525,27 @@ struct Columns<'a, 'b, E, const P: u8> {
     extents: Extents,
 }
 
-/// Bytes of a row of W that are dealt with at a time for several rows of x, and rows of W added up at once.
-const COLUMNS: usize = 1 << 11;
+/// Sums that are dealt with at a time, a stretch of those of all rows of x, though not ever shorter ones.
+const COLUMNS: usize = 1 << 13;
+const SHORTEST: usize = 1 << 9;
+
+/// Rows of W that are added up at once, and rows of x for which that is done.
 const LINES: usize = 8;
+const ROWS: usize = 2;
 
 impl<E: Lanes + PartialOrd, const P: u8> Columns<'_, '_, E, P> {
-    /// Adds multiples of `N` rows of W to one row of y or two (`M`), from `row` on.
+    /// Adds multiples of `N` rows of W to `M` rows of sums, from `row` on.
     #[inline(always)]
     fn add<S: Simd, const M: usize, const N: usize>(
-        &mut self,
+        &self,
         simd: S,
         row: usize,
         present: [usize; N],
-        columns: Range<usize>,
+        (y, start): (&mut [&mut [E]], usize),
     ) {
         let Extents { terms, sums, .. } = self.extents;
-        let (start, length) = (columns.start, columns.len());
+        let Some(y) = y[row..].first_chunk_mut::<M>() else { return };
+        let length = y[0].len();
         let lanes = lanes::<S, E>();
         let count = length / lanes;
         let mut x = [[E::default(); N]; M];
@@ -555,15 +559,12 @@ impl<E: Lanes + PartialOrd, const P: u8> Columns<'_, '_, E, P> {
                 x_vectors[m][n] = E::splat(simd, x[m][n]);
             }
         }
-        let [first, others @ ..] = &mut self.y[row..row + M] else { return };
-        let second = others.first_mut().map_or(&mut [][..], |second| &mut second[columns.clone()]);
-        let (first, first_rest) = first[columns].split_at_mut(count * lanes);
-        let (second, second_rest) = second.split_at_mut(second.len().min(count * lanes));
-        let (first, second) = (E::vectors_mut::<S>(first), E::vectors_mut::<S>(second));
+        let mut y = y.each_mut().map(|y| y.split_at_mut(count * lanes));
+        let y_vectors = y.each_mut().map(|(y, _)| &mut E::vectors_mut::<S>(y)[..count]);
         for i in 0..count {
-            let mut sums = [first[i]; M];
-            if M > 1 {
-                sums[1] = second[i];
+            let mut sums = [E::splat(simd, E::default()); M];
+            for m in 0..M {
+                sums[m] = y_vectors[m][i];
             }
             for n in 0..N {
                 let w = part::<S, E, P>(simd, w_vectors[n][i]);
@@ -571,12 +572,11 @@ impl<E: Lanes + PartialOrd, const P: u8> Columns<'_, '_, E, P> {
                     sums[m] = E::mul_add(simd, x_vectors[m][n], w, sums[m]);
                 }
             }
-            first[i] = sums[0];
-            if M > 1 {
-                second[i] = sums[1];
+            for m in 0..M {
+                y_vectors[m][i] = sums[m];
             }
         }
-        for (y, x) in [first_rest, second_rest].into_iter().zip(x) {
+        for ((_, y), x) in y.into_iter().zip(x) {
             for (i, y) in y.iter_mut().enumerate() {
                 for n in 0..N {
                     *y += x[n] * part_of::<E, P>(w[n][count * lanes + i]);
@@ -590,7 +590,7 @@ impl<E: Lanes + PartialOrd, const P: u8> WithSimd for Columns<'_, '_, E, P> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let (rows, sums) = (self.y.len(), self.y.first().map_or(0, |y| y.len()));
         let terms = self.extents.terms;
         // Rows of W that nobody asks for are not read.
@@ -598,24 +598,32 @@ impl<E: Lanes + PartialOrd, const P: u8> WithSimd for Columns<'_, '_, E, P> {
         mark(self.x, &mut used);
         let present: Vec<usize> = (0..terms).filter(|&term| used[term]).collect();
         let (groups, rest) = present.as_chunks::<LINES>();
-        // Stretches of W's rows that stay near for all rows of x.
-        let share = if rows > 1 { COLUMNS / size_of::<E>() } else { sums.max(1) };
-        // Two rows of x at a time for each vector of W, if there are registers for them.
-        let pairs = if S::REGISTER_COUNT >= 32 { rows / 2 * 2 } else { 0 };
+        // Stretches of W's rows that stay near for all rows of x, and their sums: where these belong, they
+        // would get in each other's way in the cache.
+        let share = (COLUMNS / rows.max(1)).max(SHORTEST).next_multiple_of(PANEL);
+        let mut cells = Buffer::of(rows * share);
+        let mut y: Vec<&mut [E]> = cells.chunks_exact_mut(share).collect();
+        // Several rows of x at a time for each vector of W, if there are registers for them.
+        let many = if S::REGISTER_COUNT >= 32 { rows / ROWS * ROWS } else { 0 };
         for start in (0..sums).step_by(share) {
-            let columns = start..sums.min(start + share);
+            let length = share.min(sums - start);
+            let mut y: Vec<&mut [E]> = y.iter_mut().map(|y| &mut y[..length]).collect();
+            y.iter_mut().for_each(|y| y.fill(E::default()));
             for group in groups {
-                for row in (0..pairs).step_by(2) {
-                    self.add::<S, 2, LINES>(simd, row, *group, columns.clone());
+                for row in (0..many).step_by(ROWS) {
+                    self.add::<S, ROWS, LINES>(simd, row, *group, (&mut y, start));
                 }
-                for row in pairs..rows {
-                    self.add::<S, 1, LINES>(simd, row, *group, columns.clone());
+                for row in many..rows {
+                    self.add::<S, 1, LINES>(simd, row, *group, (&mut y, start));
                 }
             }
             for row in 0..rows {
                 for term in rest {
-                    self.add::<S, 1, 1>(simd, row, [*term], columns.clone());
+                    self.add::<S, 1, 1>(simd, row, [*term], (&mut y, start));
                 }
+            }
+            for (target, y) in self.y.iter_mut().zip(y) {
+                target[start..start + length].copy_from_slice(y);
             }
         }
     }

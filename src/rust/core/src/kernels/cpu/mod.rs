@@ -7,6 +7,7 @@
 #![allow(clippy::needless_range_loop, clippy::manual_memcpy)]
 
 mod conv;
+mod copy;
 mod dense;
 mod shelf;
 mod simd;
@@ -22,10 +23,11 @@ use burn::tensor::{AllocationProperty, Bytes, DType, ElementConversion, TensorDa
 use burn_ndarray::{FloatNdArrayElement, NdArray, NdArrayTensor, SharedArray};
 use ndarray::{ArrayD, ArrayView2, ArrayView4, ArrayViewD, CowArray, Ix2, Ix4, IxDyn};
 
+pub(super) use copy::copy;
 pub(crate) use shelf::keep;
 pub(super) use shelf::room;
 pub use shelf::{release_memory, set_memory};
-pub(super) use simd::{copy, Lanes};
+pub(super) use simd::Lanes;
 pub use threads::{in_parallel, set_threads};
 pub(super) use threads::{spread, threads};
 

@@ -163,33 +163,6 @@ pub fn lanes<S: Simd, E: Lanes>() -> usize {
     std::mem::size_of::<E::Vector<S>>() / std::mem::size_of::<E>()
 }
 
-/// Every `step`-th cell of the source.
-#[inline(always)]
-pub fn copy<E: Copy>(target: &mut [E], source: &[E], step: usize) {
-    match step {
-        1 if target.len() == PANEL => target.copy_from_slice(&source[..PANEL]),
-        1 => {
-            let (blocks, rest) = target.as_chunks_mut::<8>();
-            let (sources, last) = source[..blocks.len() * 8 + rest.len()].as_chunks();
-            blocks.iter_mut().zip(sources).for_each(|(t, s)| *t = *s);
-            copy_cells(rest, last, 1);
-        }
-        2 => {
-            let pairs = source.as_chunks::<2>().0;
-            let whole = target.len().min(pairs.len());
-            let (cells, rest) = target.split_at_mut(whole);
-            cells.iter_mut().zip(pairs).for_each(|(t, pair)| *t = pair[0]);
-            copy_cells(rest, source.get(2 * whole..).unwrap_or_default(), 2);
-        }
-        _ => copy_cells(target, source, step),
-    }
-}
-
-#[inline(always)]
-fn copy_cells<E: Copy>(target: &mut [E], source: &[E], step: usize) {
-    target.iter_mut().zip(source.iter().step_by(step)).for_each(|(t, s)| *t = *s);
-}
-
 /// Lines of cells, one for every term of a sum.
 #[derive(Clone, Copy)]
 pub struct Lines<'a, E> {
@@ -205,7 +178,8 @@ impl<'a, E: Lanes> Lines<'a, E> {
     /// `V` vectors of the line that begins at `start`, from a cell on.
     #[inline(always)]
     fn vectors<S: Simd, const V: usize>(&self, start: u32, cell: usize) -> &'a [E::Vector<S>] {
-        E::vectors::<S>(&self.cells[start as usize + cell..][..V * lanes::<S, E>()])
+        let start = start as usize + cell as u32 as usize;
+        E::vectors::<S>(&self.cells[start..start + V * lanes::<S, E>()])
     }
 }
 
@@ -275,8 +249,8 @@ impl<E: Lanes> Target<'_, '_, E> {
         unrolled!(n < N: {
             let (line, bias) = self.line(first + n, used);
             let bias = E::splat(simd, bias);
-            let mut whole = [E::default(); PANEL];
-            let vectors = E::vectors_mut::<S>(&mut whole);
+            let Lined(whole) = &mut Lined([E::default(); PANEL]);
+            let vectors = E::vectors_mut::<S>(whole);
             for v in 0..V {
                 vectors[v] = E::mul_add(simd, one, sums[n][v], bias);
             }
@@ -370,22 +344,23 @@ impl<E: Lanes> Product<'_, '_, E> {
     }
 }
 
-/// Memory for a while, at the start of a cache line; holds anything.
-pub struct Buffer<E: Lanes> {
+/// Cells whose memory starts at a cache line: vectors of them do not lie in two.
+#[derive(Debug, Default)]
+pub struct Aligned<E> {
     cells: Vec<E>,
     start: usize,
     length: usize,
 }
 
-/// Buffers of more cells are given back to the system.
-const KEPT: usize = 1 << 22;
+impl<E: Copy + Default> Aligned<E> {
+    /// Zeros.
+    pub fn new(length: usize) -> Self {
+        Self::within(Vec::new(), length)
+    }
 
-impl<E: Lanes> Buffer<E> {
-    /// Memory that was used before, where there is some.
-    pub fn of(length: usize) -> Self {
+    /// Cells in memory that was used before, if that suffices.
+    fn within(mut cells: Vec<E>, length: usize) -> Self {
         let line = 64 / std::mem::size_of::<E>();
-        let pooled = E::pool().lock().ok().and_then(|mut pool| pool.pop());
-        let mut cells = pooled.unwrap_or_default();
         if cells.len() < length + line {
             cells = vec![E::default(); length + line];
         }
@@ -394,9 +369,40 @@ impl<E: Lanes> Buffer<E> {
     }
 }
 
+impl<E> Deref for Aligned<E> {
+    type Target = [E];
+    fn deref(&self) -> &[E] {
+        &self.cells[self.start..self.start + self.length]
+    }
+}
+
+impl<E> DerefMut for Aligned<E> {
+    fn deref_mut(&mut self) -> &mut [E] {
+        &mut self.cells[self.start..self.start + self.length]
+    }
+}
+
+/// Cells on the stack at the start of a cache line.
+#[repr(align(64))]
+pub struct Lined<T>(pub T);
+
+/// Cells for a while; they hold anything at first.
+pub struct Buffer<E: Lanes>(Aligned<E>);
+
+/// Buffers of more cells are given back to the system.
+const KEPT: usize = 1 << 22;
+
+impl<E: Lanes> Buffer<E> {
+    /// Memory that was used before, where there is some.
+    pub fn of(length: usize) -> Self {
+        let pooled = E::pool().lock().ok().and_then(|mut pool| pool.pop());
+        Self(Aligned::within(pooled.unwrap_or_default(), length))
+    }
+}
+
 impl<E: Lanes> Drop for Buffer<E> {
     fn drop(&mut self) {
-        let cells = std::mem::take(&mut self.cells);
+        let cells = std::mem::take(&mut self.0.cells);
         if let (true, Ok(mut pool)) = (cells.len() <= KEPT, E::pool().lock()) {
             if pool.len() < 8 {
                 pool.push(cells);
@@ -408,12 +414,12 @@ impl<E: Lanes> Drop for Buffer<E> {
 impl<E: Lanes> Deref for Buffer<E> {
     type Target = [E];
     fn deref(&self) -> &[E] {
-        &self.cells[self.start..self.start + self.length]
+        &self.0
     }
 }
 
 impl<E: Lanes> DerefMut for Buffer<E> {
     fn deref_mut(&mut self) -> &mut [E] {
-        &mut self.cells[self.start..self.start + self.length]
+        &mut self.0
     }
 }

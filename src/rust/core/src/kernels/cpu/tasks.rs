@@ -80,20 +80,18 @@ impl Division {
     }
 }
 
-/// Appends weights (terms, sums) as blocks of `N` sums, each (terms, `N`) with zeros at the end.
+/// Puts weights (terms, sums) there as blocks of `N` sums, each (terms, `N`) with zeros at the end.
 pub fn pack<E: Lanes, const N: usize>(
-    packed: &mut Vec<E>,
+    packed: &mut [E],
     terms: usize,
     sums: usize,
     weight: impl Fn(usize, usize) -> E,
 ) {
-    packed.reserve(terms * sums.next_multiple_of(N));
-    for block in (0..sums).step_by(N) {
-        for term in 0..terms {
-            packed.extend((block..block + N).map(|sum| match sum < sums {
-                true => weight(term, sum),
-                false => E::default(),
-            }));
+    for (first, block) in (0..sums).step_by(N).zip(packed.chunks_mut(terms * N)) {
+        for (term, line) in block.as_chunks_mut::<N>().0.iter_mut().enumerate() {
+            for (sum, cell) in (first..).zip(line) {
+                *cell = if sum < sums { weight(term, sum) } else { E::default() };
+            }
         }
     }
 }

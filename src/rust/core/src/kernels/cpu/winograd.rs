@@ -8,7 +8,9 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::simd::{panel_starts, product, Buffer, Lanes, Lines, Target, Weights, GROUP, PANEL};
+use super::simd::{
+    panel_starts, product, Buffer, Lanes, Lined, Lines, Target, Weights, GROUP, PANEL,
+};
 use super::tasks::{runs, Division, Run, Task};
 use super::{spread, threads_for};
 use crate::kernels::Window;
@@ -391,8 +393,8 @@ impl<E: Lanes> WithSimd for Share<'_, '_, E> {
         let mut patches = Buffer::of(POINTS * at_once * terms);
         let mut products = Buffer::of(POINTS * at_once * sums);
         let mut places: Vec<Vec<Run>> = (0..at_once).map(|_| Vec::new()).collect();
-        let mut patch: Patches<E> = [[E::default(); PANEL]; POINTS];
-        let mut tile = [[E::default(); PANEL]; TILE * TILE];
+        let Lined(patch) = &mut Lined([[E::default(); PANEL]; POINTS]);
+        let Lined(tile) = &mut Lined([[E::default(); PANEL]; TILE * TILE]);
         let vectors = E::vectors::<S>(&patch[0]).len();
         let zero = E::splat(simd, E::default());
         let block = of.channels * GROUP;
@@ -403,7 +405,7 @@ impl<E: Lanes> WithSimd for Share<'_, '_, E> {
                 let first = first + p * PANEL;
                 runs(places, first..tiles.min(first + PANEL), &taken, width);
                 for channel in 0..of.channels {
-                    plan.gather(self.x, channel, places, &mut patch);
+                    plan.gather(self.x, channel, places, patch);
                     for v in 0..vectors {
                         for j in 0..PATCH {
                             let mut column = [zero; PATCH];
@@ -474,7 +476,7 @@ impl<E: Lanes> WithSimd for Share<'_, '_, E> {
                             }
                         }
                     }
-                    self.store(&tile, channel, places);
+                    self.store(tile, channel, places);
                 }
             }
         }

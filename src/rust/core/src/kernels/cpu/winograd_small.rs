@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::simd::{panel_starts, product, Buffer, Lanes, Lines, Target, Weights, PANEL};
+use super::simd::{panel_starts, product, Aligned, Buffer, Lanes, Lines, Target, Weights, PANEL};
 use super::tasks::{Division, Task};
 use super::winograd::{fma, Problem};
 use super::{spread, threads_for};
@@ -42,14 +42,14 @@ pub(super) fn suits(problem: &Problem) -> bool {
 pub struct Plan<E> {
     of: Problem,
     /// (panels of results, points, channels, [`PANEL`])
-    weights: Vec<E>,
+    weights: Aligned<E>,
 }
 
 impl<E: Lanes> Plan<E> {
     /// For weights (outputs, inputs, 3, 3) of a problem that is [suited](suits).
     pub fn new(weights: &[E], of: Problem) -> Self {
         let panel = POINTS * of.channels * PANEL;
-        let mut panels = vec![E::default(); of.results.div_ceil(PANEL) * panel];
+        let mut panels = Aligned::new(of.results.div_ceil(PANEL) * panel);
         let threads = threads_for(of.results * of.channels * POINTS);
         spread(panels.chunks_mut(panel).enumerate().collect(), threads, |tasks| {
             for (p, panel) in tasks {
