@@ -1,3 +1,5 @@
+use std::iter::repeat_n;
+
 use super::{Info, Parameter, Place};
 use crate::kernels::Kernels;
 use crate::layers::Part::{Negative, Positive};
@@ -28,13 +30,16 @@ pub fn relevance<B: Kernels>(place: &Place<B>, alpha: f64, r: Tensor<B>) -> Vec<
         (alpha, [Positive, Negative], b.clone().map(Tensor::positive), delta),
         (1.0 - alpha, [Negative, Positive], b.map(Tensor::negative), -delta),
     ];
-    let shares = halves.into_iter().filter(|half| half.0 != 0.0).flat_map(|half| {
+    let halves: Vec<_> = halves.into_iter().filter(|half| half.0 != 0.0).collect();
+    // The last takes r itself: what nobody else holds is not copied.
+    let of_halves = repeat_n(r, halves.len());
+    let shares = halves.into_iter().zip(of_halves).flat_map(|(half, r)| {
         let (factor, [own, other], bias, delta) = half;
         let x = [Some((&positive, own)), negative.as_ref().map(|x| (x, other))];
         let x = x.into_iter().flatten();
         let z = x.clone().map(|(x, part)| place.layer.apply(x, part)).chain(bias.clone());
         let z = z.reduce(|a, b| a + b).expect("there is a positive part");
-        let s = place.divide(r.clone().scale(factor), &z, bias, z.clone().add_scalar(delta));
+        let s = place.divide(r.scale(factor), &z, bias, z.clone().add_scalar(delta));
         x.map(|(x, part)| place.share(s.clone(), x, part)).collect::<Vec<_>>()
     });
     let sum = |a: Vec<_>, b: Vec<_>| a.into_iter().zip(b).map(|(a, b)| a + b).collect();

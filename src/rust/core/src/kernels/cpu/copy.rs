@@ -2,17 +2,53 @@
 
 use super::simd::Lanes;
 
+/// What is done with neighbouring cells, `N` of them from one on. A trait, as closures are not compiled
+/// for the processor at hand.
+trait Blocks {
+    fn block<const N: usize>(&mut self, start: usize);
+}
+
+/// Deals with so many cells in blocks. The last block reaches back where the others leave cells: a vector
+/// that takes some twice beats a loop over what is left.
+#[inline(always)]
+fn in_blocks(length: usize, mut blocks: impl Blocks) {
+    macro_rules! of {
+        ($($size:literal)*) => {
+            $(if length >= $size {
+                for start in (0..length - $size).step_by($size) {
+                    blocks.block::<$size>(start);
+                }
+                return blocks.block::<$size>(length - $size);
+            })*
+        };
+    }
+    of!(16 8 4 2 1);
+}
+
+/// `N` cells from one on.
+#[inline(always)]
+fn at<E, const N: usize>(cells: &[E], start: usize) -> &[E; N] {
+    cells[start..].first_chunk().expect("a block of cells")
+}
+
+/// See [`at`].
+#[inline(always)]
+fn at_mut<E, const N: usize>(cells: &mut [E], start: usize) -> &mut [E; N] {
+    cells[start..].first_chunk_mut().expect("a block of cells")
+}
+
 /// Sets cells to every `step`-th of the source.
 #[inline(always)]
 pub fn copy<E: Copy>(target: &mut [E], source: &[E], step: usize) {
     match step {
-        1 => map(target, source, Same),
+        1 => in_blocks(target.len(), Neighbours { target, source }),
         2 => {
             let pairs = source.as_chunks().0;
-            let whole = target.len().min(pairs.len());
-            map(&mut target[..whole], pairs, First);
+            let (whole, rest) = target.split_at_mut(target.len().min(pairs.len()));
+            let taken = 2 * whole.len();
+            in_blocks(whole.len(), Firsts { target: whole, pairs });
             // There may be half a pair at the end.
-            copy_cells(&mut target[whole..], &source[2 * whole..], 2);
+            copy_cells(rest, &source[taken..], 2);
         }
         _ => copy_cells(target, source, step),
     }
@@ -23,72 +59,67 @@ fn copy_cells<E: Copy>(target: &mut [E], source: &[E], step: usize) {
     target.iter_mut().zip(source.iter().step_by(step)).for_each(|(t, s)| *t = *s);
 }
 
+struct Neighbours<'a, E> {
+    target: &'a mut [E],
+    source: &'a [E],
+}
+
+impl<E: Copy> Blocks for Neighbours<'_, E> {
+    #[inline(always)]
+    fn block<const N: usize>(&mut self, start: usize) {
+        *at_mut::<_, N>(self.target, start) = *at(self.source, start);
+    }
+}
+
+struct Firsts<'a, E> {
+    target: &'a mut [E],
+    pairs: &'a [[E; 2]],
+}
+
+impl<E: Copy> Blocks for Firsts<'_, E> {
+    #[inline(always)]
+    fn block<const N: usize>(&mut self, start: usize) {
+        let (target, pairs) = (at_mut::<_, N>(self.target, start), at::<_, N>(self.pairs, start));
+        for i in 0..N {
+            target[i] = pairs[i][0];
+        }
+    }
+}
+
 /// Sets cells to those of the source and a number more.
 #[inline(always)]
 pub fn copy_more<E: Lanes>(target: &mut [E], source: &[E], more: E) {
-    map(target, source, More(more));
+    in_blocks(target.len(), More { target, source, more });
 }
 
-/// What a cell of the target is made of.
-trait Map<X, Y>: Copy {
-    fn of(self, x: X) -> Y;
+struct More<'a, E> {
+    target: &'a mut [E],
+    source: &'a [E],
+    more: E,
 }
 
-#[derive(Clone, Copy)]
-struct Same;
-
-impl<E> Map<E, E> for Same {
+impl<E: Lanes> Blocks for More<'_, E> {
     #[inline(always)]
-    fn of(self, x: E) -> E {
-        x
+    fn block<const N: usize>(&mut self, start: usize) {
+        let (target, source) = (at_mut::<_, N>(self.target, start), at::<_, N>(self.source, start));
+        for i in 0..N {
+            target[i] = source[i] + self.more;
+        }
     }
 }
 
-/// The first of two.
-#[derive(Clone, Copy)]
-struct First;
-
-impl<E> Map<[E; 2], E> for First {
-    #[inline(always)]
-    fn of(self, [x, _]: [E; 2]) -> E {
-        x
-    }
-}
-
-/// So much more.
-#[derive(Clone, Copy)]
-struct More<E>(E);
-
-impl<E: Lanes> Map<E, E> for More<E> {
-    #[inline(always)]
-    fn of(self, x: E) -> E {
-        x + self.0
-    }
-}
-
-/// Sets all cells, in blocks. The last block reaches back where the others leave cells: a vector that sets some
-/// twice beats a loop over what is left.
+/// Sets four lines to the first, second, third and fourth cells of quads. Fast where these fill whole vectors.
 #[inline(always)]
-fn map<X: Copy, Y>(target: &mut [Y], source: &[X], f: impl Map<X, Y>) {
-    let source = &source[..target.len()];
-    macro_rules! blocks {
-        ($($size:literal)*) => {
-            $(if let (Some(_), Some(last)) = (target.last_chunk::<$size>(), source.last_chunk()) {
-                let (blocks, sources) = (target.as_chunks_mut::<$size>().0, source.as_chunks().0);
-                blocks.iter_mut().zip(sources).for_each(|(block, source)| map_block(block, source, f));
-                if let Some(block) = target.last_chunk_mut::<$size>() {
-                    map_block(block, last, f);
-                }
-                return;
-            })*
-        };
+pub fn split<E: Copy>([a, b, c, d]: [&mut [E]; 4], quads: &[[E; 4]]) {
+    for ((((a, b), c), d), quad) in a.iter_mut().zip(b).zip(c).zip(d).zip(quads) {
+        (*a, *b, *c, *d) = (quad[0], quad[1], quad[2], quad[3]);
     }
-    blocks!(16 8 4 2 1);
 }
 
+/// Sets quads to the cells of four lines, the reverse of [`split`].
 #[inline(always)]
-fn map_block<X: Copy, Y, const N: usize>(target: &mut [Y; N], source: &[X; N], f: impl Map<X, Y>) {
-    for i in 0..N {
-        target[i] = f.of(source[i]);
+pub fn interleave<E: Copy>(quads: &mut [[E; 4]], [a, b, c, d]: [&[E]; 4]) {
+    for ((((quad, a), b), c), d) in quads.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+        *quad = [*a, *b, *c, *d];
     }
 }

@@ -395,10 +395,15 @@ where
 
     fn stabilize(z: NdArrayTensor, epsilon: f64, delta: f64) -> NdArrayTensor {
         let (epsilon, delta): (E, E) = (epsilon.elem(), delta.elem());
-        let stable = |z: E| match z.partial_cmp(&E::zero()) {
-            Some(std::cmp::Ordering::Less) => z - epsilon,
-            Some(std::cmp::Ordering::Equal) => delta,
-            _ => z + epsilon,
+        let zero = E::zero();
+        // Selections, for vectors.
+        let stable = |z: E| {
+            let apart = z + if z < zero { -epsilon } else { epsilon };
+            if z == zero {
+                delta
+            } else {
+                apart
+            }
         };
         map::<E>(z, &|z| each(z, stable))
     }

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
+use super::copy::{copy, interleave, split};
 use super::simd::{
     panel_starts, product, Buffer, Lanes, Lined, Lines, Target, Weights, GROUP, PANEL,
 };
@@ -31,6 +32,12 @@ const CHANNELS: usize = 16;
 /// the cache: they take twice the memory of those, which is to be read for all tiles. The number of images does
 /// not count: what comes out must not depend on it.
 const TILES: [usize; 2] = [8, 20];
+
+/// The lanes of some runs, and as many more as the widest vectors take.
+#[inline(always)]
+fn used(runs: &[Run]) -> usize {
+    runs.last().map_or(0, |run| run.lane + run.cells).next_multiple_of(16)
+}
 
 /// Values of a panel at every point.
 type Patches<E> = [[E; PANEL]; POINTS];
@@ -191,25 +198,19 @@ impl<E: Lanes> Plan<E> {
         };
         let before = self.of.padding[1] as usize;
         // Four of the columns start at every fourth cell of a row.
-        for run in runs {
-            let plane = plane(run);
-            for (i, lines) in patches.chunks_exact_mut(PATCH).enumerate() {
-                let row = self.row(plane, run, i);
+        let Lined(cells) = &mut Lined([E::default(); TILE * PANEL]);
+        let used = used(runs);
+        for (i, lines) in patches.chunks_exact_mut(PATCH).enumerate() {
+            for run in runs {
+                let row = self.row(plane(run), run, i);
                 let row = &row[row.len().min(TILE * run.column)..];
-                let lanes = run.lane..run.lane + run.cells;
-                if let [a, b, c, d] = &mut lines[before..before + TILE] {
-                    let [a, b, c, d] = [a, b, c, d].map(|line| &mut line[lanes.clone()]);
-                    let (quads, rest) = row.as_chunks::<TILE>();
-                    let cells = a.iter_mut().zip(&mut *b).zip(&mut *c).zip(&mut *d).zip(quads);
-                    for ((((a, b), c), d), quad) in cells {
-                        (*a, *b, *c, *d) = (quad[0], quad[1], quad[2], quad[3]);
-                    }
-                    for lane in quads.len()..run.cells {
-                        let rest = if lane == quads.len() { rest } else { &[] };
-                        let cell = |j: usize| rest.get(j).copied().unwrap_or_default();
-                        (a[lane], b[lane], c[lane], d[lane]) = (cell(0), cell(1), cell(2), cell(3));
-                    }
-                }
+                let cells = &mut cells[TILE * run.lane..TILE * (run.lane + run.cells)];
+                let (inside, outside) = cells.split_at_mut(row.len().min(cells.len()));
+                copy(inside, row, 1);
+                outside.fill(E::default());
+            }
+            if let [a, b, c, d] = &mut lines[before..before + TILE] {
+                split([a, b, c, d].map(|line| &mut line[..used]), cells.as_chunks().0);
             }
         }
         // The other two are columns of the tiles beside.
@@ -354,21 +355,20 @@ impl<E: Lanes> Share<'_, '_, E> {
     fn store(&mut self, tiles: &[[E; PANEL]; TILE * TILE], channel: usize, runs: &[Run]) {
         let width = self.plan.of.result[1];
         let first = self.task.units.start * TILE * width;
-        for run in runs {
-            let plane = run.image * self.task.channels.len() + channel;
-            let plane = &mut *self.task.planes[plane];
-            let column = TILE * run.column;
-            let cells = (TILE * run.cells).min(width - column);
-            let corner = TILE * run.row * width - first;
-            // The last rows of tiles may reach beyond the plane.
-            for (lines, row) in tiles.chunks_exact(TILE).zip(plane[corner..].chunks_mut(width)) {
-                let (quads, rest) = row[column..column + cells].as_chunks_mut::<TILE>();
-                let lines = [0, 1, 2, 3].map(|j| &lines[j][run.lane..run.lane + run.cells]);
-                let [a, b, c, d] = lines;
-                for ((((quad, a), b), c), d) in quads.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-                    *quad = [*a, *b, *c, *d];
-                }
-                rest.iter_mut().zip(lines).for_each(|(y, line)| *y = line[run.cells - 1]);
+        let Lined(cells) = &mut Lined([E::default(); TILE * PANEL]);
+        let used = used(runs);
+        for (i, lines) in tiles.chunks_exact(TILE).enumerate() {
+            interleave(cells.as_chunks_mut().0, [0, 1, 2, 3].map(|j| &lines[j][..used]));
+            for run in runs {
+                let plane = run.image * self.task.channels.len() + channel;
+                // The last rows of tiles may reach beyond the plane.
+                let row = (TILE * run.row + i) * width - first;
+                let plane = &mut self.task.planes[plane];
+                let Some(row) = plane.get_mut(row..row + width) else { continue };
+                let row = &mut row[TILE * run.column..];
+                let cells = &cells[TILE * run.lane..TILE * (run.lane + run.cells)];
+                let count = row.len().min(cells.len());
+                copy(&mut row[..count], cells, 1);
             }
         }
     }
