@@ -172,8 +172,8 @@ fn passes<B: Kernels>(device: &B::Device, tolerance: f64) {
         };
         check("product", tensor(&s).mul_samples(&value), &|s, x| s * x);
         check("product, shared", signal.clone().mul_samples(&value), &|s, x| s * x);
-        let stable = |x: f64| if x == 0.0 { 0.5 } else { x + x.signum() * 0.5 };
-        let denominator = value.clone().stabilize(0.5, 0.5);
+        let stable = |x: f64| if x == 0.0 { 0.25 } else { x + x.signum() * 0.5 };
+        let denominator = value.clone().stabilize(0.5, 0.25);
         check("quotient", signal.clone().div_samples(&denominator), &|s, x| s / stable(x));
         for (slope, threshold, max) in [(0.0, 0.0, f64::INFINITY), (0.1, 0.3, 0.8)] {
             let rectifier = &Rectifier { slope, threshold, max };

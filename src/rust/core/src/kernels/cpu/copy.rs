@@ -123,3 +123,44 @@ pub fn interleave<E: Copy>(quads: &mut [[E; 4]], [a, b, c, d]: [&[E]; 4]) {
         *quad = [*a, *b, *c, *d];
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 0, 1, 2, and so on, with -1 where nothing is set.
+    fn numbers(length: usize) -> (Vec<f32>, Vec<f32>) {
+        ((0..length).map(|i| i as f32).collect(), vec![-1.0; length])
+    }
+
+    #[test]
+    fn all_cells_are_copied_and_no_other() {
+        for length in 0..70_usize {
+            for step in 1..4 {
+                // The source may end with the last cell that is taken.
+                let (source, mut target) = numbers((length * step).saturating_sub(step - 1));
+                target.resize(length + 1, -1.0);
+                copy(&mut target[..length], &source, step);
+                let expected = (0..length).map(|i| (i * step) as f32);
+                assert!(target.iter().copied().eq(expected.chain([-1.0])), "{length}, {step}");
+            }
+            let (source, mut target) = numbers(length);
+            copy_more(&mut target, &source, 0.5);
+            assert!(target.iter().zip(&source).all(|(y, x)| *y == x + 0.5), "{length}");
+        }
+    }
+
+    #[test]
+    fn quads_are_taken_apart_and_put_together() {
+        for length in [0, 1, 7, 16, 32] {
+            let (quads, mut again) = numbers(4 * length);
+            let mut lines = [(); 4].map(|()| vec![-1.0; length]);
+            split(lines.each_mut().map(|line| &mut line[..]), quads.as_chunks().0);
+            for (j, line) in lines.iter().enumerate() {
+                assert!(line.iter().copied().eq((0..length).map(|i| (4 * i + j) as f32)));
+            }
+            interleave(again.as_chunks_mut().0, lines.each_ref().map(|line| &line[..]));
+            assert_eq!(again, quads);
+        }
+    }
+}

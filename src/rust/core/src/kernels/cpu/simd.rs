@@ -423,3 +423,20 @@ impl<E: Lanes> DerefMut for Buffer<E> {
         &mut self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_starts_at_a_cache_line() {
+        let starts = |cells: &[f64], length| {
+            cells.as_ptr().addr().is_multiple_of(64) && cells.len() == length
+        };
+        for length in [0, 1, 7, 100] {
+            assert!(starts(&Aligned::new(length), length));
+            assert!(starts(&Buffer::of(length), length));
+            assert!(starts(&Lined([0.0; 3]).0, 3));
+        }
+    }
+}
