@@ -352,7 +352,9 @@ fn parts<B: Kernels>(
     let (all, largest) = network.cells();
     let targets = targets.iter().map(Vec::len).max().unwrap_or(1);
     let copy = size_of::<B::FloatElem>() * (all + 4 * targets * largest).max(1);
-    let fitting = (B::WORKING_SET.max(weights) / copy).max(1);
+    // Weights, which every part reads, are to be little beside its signals.
+    let set = (8 * weights).clamp(B::WORKING_SET, B::WORKING_SET.saturating_mul(4)).max(weights);
+    let fitting = (set / copy).max(1);
     let (copies, divisible) = match copies {
         Copies::Each(copies) => (copies, true),
         Copies::All(n) => (0..n, false),
