@@ -31,8 +31,7 @@ conservation_report <- function(x, ledger, lossy, is_exact, call) {
 
 # One row per data point and output node, data points fastest, with the sum over all input layers.
 decomposition <- function(blocks) {
-  first <- blocks[!duplicated(vapply(blocks, `[[`, 0, "output"))]
-  do.call(rbind, lapply(first, function(block) {
+  do.call(rbind, lapply(one_per_output(blocks), function(block) {
     data.frame(
       data = rep(block$rows, length(block$nodes)),
       output = paste0("Output_", block$output),
@@ -45,14 +44,20 @@ decomposition <- function(blocks) {
   }))
 }
 
+# Blocks of several input layers hold the same sums.
+one_per_output <- function(blocks) blocks[!duplicated(vapply(blocks, `[[`, 0, "output"))]
+
 # An array (data points, 3 x layers, nodes) with a row per data point and node.
 by_row <- function(books, n_layers) matrix(aperm(books, c(1, 3, 2)), ncol = 3 * n_layers)
 
 # For methods whose values must add up by themselves: looks at the sums, and only where these are
 # off makes the report, which warns.
 check_conservation <- function(x, call) {
-  rows <- decomposition(result_blocks(x, call))
-  if (any(is_beyond(rows$delta, rows, x$dtype))) x$conservation
+  is_off <- function(block) {
+    sums <- list(goal = block$goal, sum = block$total)
+    any(is_beyond(sums$sum - sums$goal, sums, x$dtype))
+  }
+  if (any(vapply(one_per_output(result_blocks(x, call)), is_off, NA))) x$conservation
   invisible(x)
 }
 
