@@ -4,11 +4,11 @@
 //! multiplications. Few tiles would leave panels empty, and kernels at 36 points would take longer to read
 //! than they spare. So results lie side by side in panels, and a few tiles are multiplied with them at once.
 
-use std::ops::Range;
-
 use pulp::{Arch, Simd, WithSimd};
 
-use super::simd::{panel_starts, product, Aligned, Buffer, Lanes, Lines, Target, Weights, PANEL};
+use super::simd::{
+    panel_starts, product, Aligned, Buffer, Lanes, Lines, Target, Weights, GROUP, PANEL,
+};
 use super::tasks::{Division, Task};
 use super::winograd::{fma, Problem};
 use super::{spread, threads_for};
@@ -23,9 +23,6 @@ const BUFFER: usize = 1 << 21;
 
 /// Tiles of a plane from which on it pays: the kernels take nearly twice the memory.
 const TILES: usize = 8;
-
-/// Tiles that are multiplied with a panel of weights at once.
-const BLOCK: usize = 8;
 
 /// Whether tiles of this size pay, and patches take the whole source.
 pub(super) fn suits(problem: &Problem) -> bool {
@@ -141,35 +138,33 @@ impl<E: Lanes> Share<'_, '_, E> {
         }
     }
 
-    /// Takes the patches of some tiles to the points.
+    /// Takes the patch of a tile to the points, as number `t` of its group.
     #[inline(always)]
-    fn transform<S: Simd>(&self, simd: S, tiles: Range<usize>, scratch: &mut Scratch<E>) {
+    fn transform<S: Simd>(&self, simd: S, tile: usize, t: usize, scratch: &mut Scratch<E>) {
         let width = self.plan.of.tiles(TILE)[1];
         let padded = TILE * width + 2;
         let vectors = E::vectors::<S>(&scratch.plane[..PANEL]).len();
         let zero = E::splat(simd, E::default());
-        for (t, tile) in tiles.enumerate() {
-            let corner = TILE * (tile / width * padded + tile % width);
-            for v in 0..vectors {
-                let mut columns = [[zero; PATCH]; PATCH];
-                for j in 0..PATCH {
-                    let mut column = [zero; PATCH];
-                    for i in 0..PATCH {
-                        let cell = (corner + i * padded + j) * PANEL;
-                        column[i] = E::vectors::<S>(&scratch.plane[cell..cell + PANEL])[v];
-                    }
-                    columns[j] = patch_at::<S, E>(simd, column);
-                }
+        let corner = TILE * (tile / width * padded + tile % width);
+        for v in 0..vectors {
+            let mut columns = [[zero; PATCH]; PATCH];
+            for j in 0..PATCH {
+                let mut column = [zero; PATCH];
                 for i in 0..PATCH {
-                    let mut row = [zero; PATCH];
-                    for j in 0..PATCH {
-                        row[j] = columns[j][i];
-                    }
-                    let row = patch_at::<S, E>(simd, row);
-                    for j in 0..PATCH {
-                        let line = ((i * PATCH + j) * BLOCK + t) * PANEL;
-                        E::vectors_mut::<S>(&mut scratch.points[line..line + PANEL])[v] = row[j];
-                    }
+                    let cell = (corner + i * padded + j) * PANEL;
+                    column[i] = E::vectors::<S>(&scratch.plane[cell..cell + PANEL])[v];
+                }
+                columns[j] = patch_at::<S, E>(simd, column);
+            }
+            for i in 0..PATCH {
+                let mut row = [zero; PATCH];
+                for j in 0..PATCH {
+                    row[j] = columns[j][i];
+                }
+                let row = patch_at::<S, E>(simd, row);
+                for j in 0..PATCH {
+                    let line = ((i * PATCH + j) * GROUP + t) * PANEL;
+                    E::vectors_mut::<S>(&mut scratch.points[line..line + PANEL])[v] = row[j];
                 }
             }
         }
@@ -230,38 +225,41 @@ impl<E: Lanes> WithSimd for Share<'_, '_, E> {
         let [rows, columns] = of.tiles(TILE);
         let (tiles, images, own) =
             (rows * columns, self.task.images.len(), self.task.channels.len());
-        // Tiles in even groups, and the cells of a group's and of all groups' patches at a point.
-        let groups = tiles.div_ceil(BLOCK);
-        let group = |g: usize| tiles * g / groups..tiles * (g + 1) / groups;
-        let (length, panel) = (of.channels * BLOCK, of.channels * PANEL);
-        let at_once = (BUFFER / (POINTS * groups * length)).clamp(1, images.max(1));
+        let at_once = (BUFFER / (POINTS * tiles * of.channels)).clamp(1, images.max(1));
+        // The tiles of some images are dealt with in even groups.
+        let most = (at_once * tiles).div_ceil(GROUP);
+        let step = (at_once * tiles).div_ceil(most);
+        // Cells of a group's patches and of a panel of kernels at a point.
+        let (length, panel) = (of.channels * step, of.channels * PANEL);
         let starts = &panel_starts(of.channels)[..];
-        let mut patches = Buffer::of(POINTS * at_once * groups * length);
-        let mut sums = Buffer::of(POINTS * at_once * groups * BLOCK * PANEL);
+        let mut patches = Buffer::of(POINTS * most * length);
+        let mut sums = Buffer::of(POINTS * most * GROUP * PANEL);
         let mut tile = Buffer::of(PANEL * TILE * TILE);
         let cells = (TILE * rows + 2) * (TILE * columns + 2);
         let mut scratch = Scratch {
             plane: Buffer::of(cells * PANEL),
-            points: Buffer::of(POINTS * BLOCK * PANEL),
+            points: Buffer::of(POINTS * GROUP * PANEL),
         };
         scratch.plane.fill(E::default());
         for first in (0..images).step_by(at_once) {
-            let count = at_once.min(images - first);
-            for image in 0..count {
-                for channel in (0..of.channels).step_by(PANEL) {
-                    self.gather(first + image, channel, &mut scratch.plane);
-                    for g in 0..groups {
-                        self.transform(simd, group(g), &mut scratch);
-                        let used = PANEL.min(of.channels - channel);
-                        for (point, lines) in scratch.points.chunks(BLOCK * PANEL).enumerate() {
-                            let start = ((point * at_once + image) * groups + g) * length;
-                            let target = &mut patches[start + channel * BLOCK..][..used * BLOCK];
-                            for (n, cells) in
-                                target.as_chunks_mut::<BLOCK>().0.iter_mut().enumerate()
-                            {
-                                for t in 0..BLOCK {
-                                    cells[t] = lines[t * PANEL + n];
-                                }
+            let count = at_once.min(images - first) * tiles;
+            let groups = count.div_ceil(step);
+            let group = |g: usize| count * g / groups..count * (g + 1) / groups;
+            for channel in (0..of.channels).step_by(PANEL) {
+                let used = PANEL.min(of.channels - channel);
+                for g in 0..groups {
+                    for (t, place) in group(g).enumerate() {
+                        if place % tiles == 0 {
+                            self.gather(first + place / tiles, channel, &mut scratch.plane);
+                        }
+                        self.transform(simd, place % tiles, t, &mut scratch);
+                    }
+                    for (point, lines) in scratch.points.chunks(GROUP * PANEL).enumerate() {
+                        let start = (point * most + g) * length + channel * step;
+                        let target = &mut patches[start..][..used * step];
+                        for (n, cells) in target.chunks_exact_mut(step).enumerate() {
+                            for t in 0..step {
+                                cells[t] = lines[t * PANEL + n];
                             }
                         }
                     }
@@ -273,21 +271,19 @@ impl<E: Lanes> WithSimd for Share<'_, '_, E> {
                 for point in 0..POINTS {
                     let cells = &plan.weights[weights + point * panel..][..panel];
                     let lines = Lines { cells, starts, used };
-                    for g in 0..count * groups {
-                        let start = point * at_once * groups + g;
-                        let patches = &patches[start * length..][..length];
-                        let target = &mut sums[start * BLOCK * PANEL..][..BLOCK * PANEL];
-                        let target = Target::Panel(target);
-                        let size = group(g % groups).len();
-                        let patches = Weights { cells: patches, step: BLOCK, sums: size };
-                        product::<S, E>(simd, lines, patches, target);
+                    for g in 0..groups {
+                        let start = point * most + g;
+                        let cells = &patches[start * length..][..length];
+                        let patches = Weights { cells, step, sums: group(g).len() };
+                        let target = &mut sums[start * GROUP * PANEL..][..GROUP * PANEL];
+                        product::<S, E>(simd, lines, patches, Target::Panel(target));
                     }
                 }
-                for g in 0..count * groups {
-                    let image = first + g / groups;
-                    for (t, place) in group(g % groups).enumerate() {
-                        let sums = &sums[(g * BLOCK + t) * PANEL..];
-                        self.results(simd, sums, at_once * groups * BLOCK * PANEL, &mut tile);
+                for g in 0..groups {
+                    for (t, place) in group(g).enumerate() {
+                        let sums = &sums[(g * GROUP + t) * PANEL..];
+                        self.results(simd, sums, most * GROUP * PANEL, &mut tile);
+                        let (image, place) = (first + place / tiles, place % tiles);
                         self.store(&tile, [image, block, used], [place / columns, place % columns]);
                     }
                 }
