@@ -67,27 +67,21 @@ impl<E: Lanes + PartialOrd> Plan<E> {
                 }
             });
         }
-        macro_rules! by_part {
-            ($($part:ident),*) => {
-                match part {
-                    $(Part::$part => {
-                        stream::<E, { Part::$part as u8 }>((x, weight), y, bias, extents, transposed);
-                    })*
-                    // All sums of a row are the same.
-                    Part::Ones => x.chunks_exact(terms).zip(y.chunks_exact_mut(sums)).for_each(
-                        |(x, y)| y.fill(E::number(x.iter().map(|x| x.wide()).sum())),
-                    ),
-                }
-            };
+        if let Part::Ones = part {
+            // All sums of a row are the same.
+            let rows = x.chunks_exact(terms).zip(y.chunks_exact_mut(sums));
+            rows.for_each(|(x, y)| y.fill(E::number(x.iter().map(|x| x.wide()).sum())));
+            return;
         }
-        by_part!(All, Positive, Negative, Squared);
+        stream((x, weight), y, part, bias, extents, transposed);
     }
 }
 
-/// The product with the part `P` of weights that are read where they lie.
-fn stream<E: Lanes + PartialOrd, const P: u8>(
+/// The product with a part of weights that are read where they lie.
+fn stream<E: Lanes + PartialOrd>(
     (x, weight): (&[E], &[E]),
     y: &mut [E],
+    part: Part,
     bias: Option<&[E]>,
     extents: Extents,
     transposed: bool,
@@ -109,18 +103,17 @@ fn stream<E: Lanes + PartialOrd, const P: u8>(
             let y = &mut y[..];
             match (transposed, streamed) {
                 (_, false) => {
-                    let pack = pack_panels::<E, P>;
-                    let part = Panels { weight, pack, first, rows, y, extents, transposed };
-                    Arch::new().dispatch(part);
+                    let matrix = (weight, part);
+                    Arch::new().dispatch(Panels { matrix, first, rows, y, extents, transposed });
                 }
                 (true, true) => {
-                    let weight = &weight[first..];
-                    Arch::new().dispatch(Columns::<E, P> { weight, x, y, extents });
+                    let matrix = (&weight[first..], part);
+                    Arch::new().dispatch(Columns { matrix, x, y, extents });
                 }
                 (false, true) => {
-                    let weight = &weight[first * terms..];
+                    let matrix = (&weight[first * terms..], part);
                     y.iter_mut().for_each(|row| row.fill(E::default()));
-                    Arch::new().dispatch(Rows::<E, P> { weight, x, y, extents });
+                    Arch::new().dispatch(Rows { matrix, x, y, extents });
                 }
             }
             if let Some(bias) = bias {
@@ -133,33 +126,54 @@ fn stream<E: Lanes + PartialOrd, const P: u8>(
     });
 }
 
-/// The part `P` of some weights.
-#[inline(always)]
-fn part<S: Simd, E: Lanes, const P: u8>(simd: S, w: E::Vector<S>) -> E::Vector<S> {
-    let zero = E::splat(simd, E::default());
-    match P {
-        POSITIVE => E::max(simd, w, zero),
-        NEGATIVE => E::min(simd, w, zero),
-        SQUARED => E::mul_add(simd, w, w, zero),
-        _ => w,
-    }
-}
+/// Some weights, and which part of them is meant.
+type Matrix<'a, E> = (&'a [E], Part);
 
-/// The part `P` of one weight.
+/// The part of a weight.
 #[inline(always)]
-fn part_of<E: Lanes + PartialOrd, const P: u8>(w: E) -> E {
+fn part_of<E: Lanes + PartialOrd>(w: E, part: Part) -> E {
     let zero = E::default();
-    match P {
-        POSITIVE if w < zero => zero,
-        NEGATIVE if w > zero => zero,
-        SQUARED => w * w,
+    match part {
+        Part::Positive if w < zero => zero,
+        Part::Negative if w > zero => zero,
+        Part::Squared => w * w,
+        Part::Ones => E::number(1.0),
         _ => w,
     }
 }
 
-const POSITIVE: u8 = Part::Positive as u8;
-const NEGATIVE: u8 = Part::Negative as u8;
-const SQUARED: u8 = Part::Squared as u8;
+/// Sets cells to a part of some weights.
+#[inline(always)]
+fn set_part<E: Lanes + PartialOrd>(cells: &mut [E], weights: &[E], part: Part) {
+    for (cell, w) in cells.iter_mut().zip(weights) {
+        *cell = part_of(*w, part);
+    }
+}
+
+/// Stretches of a matrix that begin in these places: where they lie, or a part of them in `room`, which is as
+/// large as they are.
+#[inline(always)]
+fn stretches<'a, E: Lanes + PartialOrd, const N: usize>(
+    (weight, part): Matrix<'a, E>,
+    starts: [usize; N],
+    length: usize,
+    room: &'a mut [E],
+) -> [&'a [E]; N] {
+    let mut stretches = [&[][..]; N];
+    for n in 0..N {
+        stretches[n] = &weight[starts[n]..][..length];
+    }
+    if let Part::All = part {
+        return stretches;
+    }
+    for n in 0..N {
+        set_part(&mut room[n * length..][..length], stretches[n], part);
+    }
+    for n in 0..N {
+        stretches[n] = &room[n * length..][..length];
+    }
+    stretches
+}
 
 /// Some rows times all of the packed weights.
 struct Packed<'a, E> {
@@ -345,41 +359,36 @@ const MANY: [usize; 2] = [96, 48];
 /// Panels that are packed at a time, so that whole stretches of a row are read.
 const TOGETHER: usize = 4;
 
-/// Packs the part `P` of the weights of some sums as panels; the extents are terms and sums.
-fn pack_panels<E: Lanes + PartialOrd, const P: u8>(
-    weight: &[E],
+/// Packs a part of the weights of some sums as panels; the extents are terms and sums.
+#[inline(always)]
+fn pack_panels<E: Lanes + PartialOrd>(
+    (weight, part): Matrix<'_, E>,
     [terms, sums]: [usize; 2],
-    part: Range<usize>,
+    own: Range<usize>,
     transposed: bool,
     panels: &mut [E],
 ) {
     if transposed {
         for (term, row) in weight.chunks_exact(sums).enumerate() {
-            let cells = row[part.clone()].chunks(PANEL);
+            let cells = row[own.clone()].chunks(PANEL);
             for (panel, cells) in panels.chunks_exact_mut(terms * PANEL).zip(cells) {
-                let line = panel[term * PANEL..].iter_mut().zip(cells);
-                line.for_each(|(line, w)| *line = part_of::<E, P>(*w));
+                set_part(&mut panel[term * PANEL..][..PANEL], cells, part);
             }
         }
     } else {
-        let rows = weight[part.start * terms..].chunks_exact(terms).take(part.len());
+        let rows = weight[own.start * terms..].chunks_exact(terms).take(own.len());
         for (i, row) in rows.enumerate() {
             let panel = &mut panels[i / PANEL * terms * PANEL..][..terms * PANEL];
             for (line, w) in panel.chunks_exact_mut(PANEL).zip(row) {
-                line[i % PANEL] = part_of::<E, P>(*w);
+                line[i % PANEL] = part_of(*w, part);
             }
         }
     }
 }
 
-/// See [`pack_panels`].
-type Pack<E> = fn(&[E], [usize; 2], Range<usize>, bool, &mut [E]);
-
 /// All rows times some columns of large weights.
 struct Panels<'a, 'b, E: Lanes> {
-    weight: &'a [E],
-    /// [`pack_panels`] for a part of the weights.
-    pack: Pack<E>,
+    matrix: Matrix<'a, E>,
     /// The first of the sums.
     first: usize,
     rows: &'a Gathered<E>,
@@ -397,11 +406,11 @@ impl<E: Lanes + PartialOrd> WithSimd for Panels<'_, '_, E> {
         let own = self.y.first().map_or(0, |y| y.len());
         let mut panels = Buffer::of(TOGETHER * terms * PANEL);
         for start in (0..own).step_by(TOGETHER * PANEL) {
-            let part = start..own.min(start + TOGETHER * PANEL);
-            let at = self.first + start;
-            let sums_at = at..at + part.len();
-            (self.pack)(self.weight, [terms, sums], sums_at, self.transposed, &mut panels);
-            for (panel, start) in panels.chunks_exact(terms * PANEL).zip(part.step_by(PANEL)) {
+            let end = own.min(start + TOGETHER * PANEL);
+            let packed = self.first + start..self.first + end;
+            pack_panels(self.matrix, [terms, sums], packed, self.transposed, &mut panels);
+            let starts = (start..end).step_by(PANEL);
+            for (panel, start) in panels.chunks_exact(terms * PANEL).zip(starts) {
                 self.rows.multiply(simd, panel, PANEL.min(own - start), (&mut *self.y, start));
             }
         }
@@ -414,9 +423,20 @@ const TERMS: usize = 2048;
 /// Cells of x that stay in the cache together.
 const CACHE: usize = 1 << 17;
 
+/// Cells of neighbouring rows of a matrix. Not as slices: where all their addresses are known at once, memory
+/// takes a tenth longer.
+#[derive(Clone, Copy)]
+struct Stretches<'a, E> {
+    /// From the first of the first row on.
+    cells: &'a [E],
+    /// Distance of the rows.
+    distance: usize,
+    length: usize,
+}
+
 /// Some rows of W times all rows of x, as scalar products.
-struct Rows<'a, 'b, E, const P: u8> {
-    weight: &'a [E],
+struct Rows<'a, 'b, E> {
+    matrix: Matrix<'a, E>,
     x: &'a [E],
     y: &'a mut [&'b mut [E]],
     extents: Extents,
@@ -426,40 +446,39 @@ struct Rows<'a, 'b, E, const P: u8> {
 /// registers.
 const TILE: [usize; 2] = [6, 4];
 
-impl<E: Lanes + PartialOrd, const P: u8> Rows<'_, '_, E, P> {
-    /// Adds the products of the terms from `start` on to the sums of a tile.
+impl<E: Lanes + PartialOrd> Rows<'_, '_, E> {
+    /// Adds the products of the terms from `start` on, of which `w` has so many, to `N` sums of all rows.
     #[inline(always)]
-    fn tiles<S: Simd>(&mut self, simd: S, start: usize, [sum, row]: [usize; 2], count: usize) {
-        if sum + TILE[0] > self.y[0].len() {
-            for sum in sum..self.y[0].len() {
-                for row in row..row + count {
-                    self.tile::<S, 1, 1>(simd, start, [sum, row]);
-                }
+    fn add<S: Simd, const N: usize>(
+        &mut self,
+        simd: S,
+        w: Stretches<'_, E>,
+        [start, sum]: [usize; 2],
+    ) {
+        let rows = self.y.len();
+        let most = if S::REGISTER_COUNT >= 32 { TILE[1] } else { TILE[1] / 2 };
+        for row in (0..rows).step_by(most) {
+            match most.min(rows - row) {
+                1 => self.tile::<S, N, 1>(simd, w, [start, sum, row]),
+                2 => self.tile::<S, N, 2>(simd, w, [start, sum, row]),
+                3 => self.tile::<S, N, 3>(simd, w, [start, sum, row]),
+                _ => self.tile::<S, N, 4>(simd, w, [start, sum, row]),
             }
-            return;
-        }
-        match count {
-            1 => self.tile::<S, 6, 1>(simd, start, [sum, row]),
-            2 => self.tile::<S, 6, 2>(simd, start, [sum, row]),
-            3 => self.tile::<S, 6, 3>(simd, start, [sum, row]),
-            _ => self.tile::<S, 6, 4>(simd, start, [sum, row]),
         }
     }
 
-    /// Adds the products of the terms from `start` on to `N` sums of `M` rows.
+    /// See [`Rows::add`], for `M` rows.
     #[inline(always)]
     fn tile<S: Simd, const N: usize, const M: usize>(
         &mut self,
         simd: S,
-        start: usize,
-        [sum, row]: [usize; 2],
+        w: Stretches<'_, E>,
+        [start, sum, row]: [usize; 3],
     ) {
-        let terms = self.extents.terms;
-        let length = TERMS.min(terms - start);
+        let (terms, length) = (self.extents.terms, w.length);
+        let w: [&[E]; N] = std::array::from_fn(|n| &w.cells[n * w.distance..][..length]);
         let zero = E::splat(simd, E::default());
         let mut sums = [[zero; N]; M];
-        let w: [&[E]; N] =
-            std::array::from_fn(|n| &self.weight[(sum + n) * terms + start..][..length]);
         let x: [&[E]; M] = std::array::from_fn(|m| &self.x[(row + m) * terms + start..][..length]);
         let count = E::vectors::<S>(w[0]).len();
         let (mut w_vectors, mut x_vectors) = ([&[][..]; N], [&[][..]; M]);
@@ -475,18 +494,18 @@ impl<E: Lanes + PartialOrd, const P: u8> Rows<'_, '_, E, P> {
                 x[m] = x_vectors[m][i];
             }
             for n in 0..N {
-                let w = part::<S, E, P>(simd, w_vectors[n][i]);
+                let w = w_vectors[n][i];
                 for m in 0..M {
                     sums[m][n] = E::mul_add(simd, w, x[m], sums[m][n]);
                 }
             }
         }
-        let lanes = lanes::<S, E>();
+        let rest = count * lanes::<S, E>();
         for m in 0..M {
             for n in 0..N {
                 let mut total = E::sum(simd, sums[m][n]);
-                for (w, x) in w[n][count * lanes..].iter().zip(&x[m][count * lanes..]) {
-                    total += part_of::<E, P>(*w) * *x;
+                for (w, x) in w[n][rest..].iter().zip(&x[m][rest..]) {
+                    total += *w * *x;
                 }
                 self.y[row + m][sum + n] += total;
             }
@@ -494,21 +513,36 @@ impl<E: Lanes + PartialOrd, const P: u8> Rows<'_, '_, E, P> {
     }
 }
 
-impl<E: Lanes + PartialOrd, const P: u8> WithSimd for Rows<'_, '_, E, P> {
+impl<E: Lanes + PartialOrd> WithSimd for Rows<'_, '_, E> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
         let (rows, sums) = (self.y.len(), self.y.first().map_or(0, |y| y.len()));
         // W is read in one go where x stays in the cache as a whole.
-        let terms = self.extents.terms;
+        let (terms, (weight, part)) = (self.extents.terms, self.matrix);
         let share = if rows * terms <= CACHE { TILE[0] } else { sums.max(1) };
-        let most = if S::REGISTER_COUNT >= 32 { TILE[1] } else { TILE[1] / 2 };
+        let mut room = Buffer::of(TILE[0] * TERMS.min(terms));
         for first in (0..sums).step_by(share) {
             for start in (0..terms).step_by(TERMS) {
+                let length = TERMS.min(terms - start);
                 for sum in (first..sums.min(first + share)).step_by(TILE[0]) {
-                    for row in (0..rows).step_by(most) {
-                        self.tiles(simd, start, [sum, row], most.min(rows - row));
+                    let count = TILE[0].min(sums - sum);
+                    let (mut w, mut distance) = (&weight[sum * terms + start..], terms);
+                    if part != Part::All {
+                        for n in 0..count {
+                            set_part(&mut room[n * length..][..length], &w[n * terms..], part);
+                        }
+                        (w, distance) = (&room, length);
+                    }
+                    if count == TILE[0] {
+                        let w = Stretches { cells: w, distance, length };
+                        self.add::<S, { TILE[0] }>(simd, w, [start, sum]);
+                        continue;
+                    }
+                    for n in 0..count {
+                        let w = Stretches { cells: &w[n * distance..], distance, length };
+                        self.add::<S, 1>(simd, w, [start, sum + n]);
                     }
                 }
             }
@@ -517,9 +551,9 @@ impl<E: Lanes + PartialOrd, const P: u8> WithSimd for Rows<'_, '_, E, P> {
 }
 
 /// All rows of x times some columns of W, as sums of multiples of W's rows.
-struct Columns<'a, 'b, E, const P: u8> {
+struct Columns<'a, 'b, E> {
     /// From the first of the columns on.
-    weight: &'a [E],
+    matrix: Matrix<'a, E>,
     x: &'a [E],
     y: &'a mut [&'b mut [E]],
     extents: Extents,
@@ -533,26 +567,25 @@ const SHORTEST: usize = 1 << 9;
 const LINES: usize = 8;
 const ROWS: usize = 2;
 
-impl<E: Lanes + PartialOrd, const P: u8> Columns<'_, '_, E, P> {
-    /// Adds multiples of `N` rows of W to `M` rows of sums, from `row` on.
+impl<E: Lanes + PartialOrd> Columns<'_, '_, E> {
+    /// Adds multiples of the rows `w` of W, whose numbers are `present`, to `M` rows of sums, from `row` on.
     #[inline(always)]
     fn add<S: Simd, const M: usize, const N: usize>(
         &self,
         simd: S,
         row: usize,
-        present: [usize; N],
-        (y, start): (&mut [&mut [E]], usize),
+        (w, present): ([&[E]; N], &[usize; N]),
+        y: &mut [&mut [E]],
     ) {
-        let Extents { terms, sums, .. } = self.extents;
+        let terms = self.extents.terms;
         let Some(y) = y[row..].first_chunk_mut::<M>() else { return };
         let length = y[0].len();
         let lanes = lanes::<S, E>();
         let count = length / lanes;
         let mut x = [[E::default(); N]; M];
         let mut x_vectors = [[E::splat(simd, E::default()); N]; M];
-        let (mut w, mut w_vectors) = ([&[][..]; N], [&[][..]; N]);
+        let mut w_vectors = [&[][..]; N];
         for n in 0..N {
-            w[n] = &self.weight[present[n] * sums + start..][..length];
             w_vectors[n] = &E::vectors::<S>(w[n])[..count];
             for m in 0..M {
                 x[m][n] = self.x[(row + m) * terms + present[n]];
@@ -567,7 +600,7 @@ impl<E: Lanes + PartialOrd, const P: u8> Columns<'_, '_, E, P> {
                 sums[m] = y_vectors[m][i];
             }
             for n in 0..N {
-                let w = part::<S, E, P>(simd, w_vectors[n][i]);
+                let w = w_vectors[n][i];
                 for m in 0..M {
                     sums[m] = E::mul_add(simd, x_vectors[m][n], w, sums[m]);
                 }
@@ -579,20 +612,20 @@ impl<E: Lanes + PartialOrd, const P: u8> Columns<'_, '_, E, P> {
         for ((_, y), x) in y.into_iter().zip(x) {
             for (i, y) in y.iter_mut().enumerate() {
                 for n in 0..N {
-                    *y += x[n] * part_of::<E, P>(w[n][count * lanes + i]);
+                    *y += x[n] * w[n][count * lanes + i];
                 }
             }
         }
     }
 }
 
-impl<E: Lanes + PartialOrd, const P: u8> WithSimd for Columns<'_, '_, E, P> {
+impl<E: Lanes + PartialOrd> WithSimd for Columns<'_, '_, E> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let (rows, sums) = (self.y.len(), self.y.first().map_or(0, |y| y.len()));
-        let terms = self.extents.terms;
+        let Extents { terms, sums: width, .. } = self.extents;
         // Rows of W that nobody asks for are not read.
         let mut used = vec![false; terms];
         mark(self.x, &mut used);
@@ -601,7 +634,7 @@ impl<E: Lanes + PartialOrd, const P: u8> WithSimd for Columns<'_, '_, E, P> {
         // Stretches of W's rows that stay near for all rows of x, and their sums: where these belong, they
         // would get in each other's way in the cache.
         let share = (COLUMNS / rows.max(1)).max(SHORTEST).next_multiple_of(PANEL);
-        let mut cells = Buffer::of(rows * share);
+        let (mut cells, mut room) = (Buffer::of(rows * share), Buffer::of(LINES * share));
         let mut y: Vec<&mut [E]> = cells.chunks_exact_mut(share).collect();
         // Several rows of x at a time for each vector of W, if there are registers for them.
         let many = if S::REGISTER_COUNT >= 32 { rows / ROWS * ROWS } else { 0 };
@@ -610,16 +643,19 @@ impl<E: Lanes + PartialOrd, const P: u8> WithSimd for Columns<'_, '_, E, P> {
             let mut y: Vec<&mut [E]> = y.iter_mut().map(|y| &mut y[..length]).collect();
             y.iter_mut().for_each(|y| y.fill(E::default()));
             for group in groups {
+                let starts = group.map(|term| term * width + start);
+                let w = stretches(self.matrix, starts, length, &mut room);
                 for row in (0..many).step_by(ROWS) {
-                    self.add::<S, ROWS, LINES>(simd, row, *group, (&mut y, start));
+                    self.add::<S, ROWS, LINES>(simd, row, (w, group), &mut y);
                 }
                 for row in many..rows {
-                    self.add::<S, 1, LINES>(simd, row, *group, (&mut y, start));
+                    self.add::<S, 1, LINES>(simd, row, (w, group), &mut y);
                 }
             }
-            for row in 0..rows {
-                for term in rest {
-                    self.add::<S, 1, 1>(simd, row, [*term], (&mut y, start));
+            for &term in rest {
+                let w = stretches(self.matrix, [term * width + start], length, &mut room);
+                for row in 0..rows {
+                    self.add::<S, 1, 1>(simd, row, (w, &[term]), &mut y);
                 }
             }
             for (target, y) in self.y.iter_mut().zip(y) {
