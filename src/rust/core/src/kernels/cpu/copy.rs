@@ -1,6 +1,6 @@
 //! Copies of short rows, by vectors of the processor at hand where pulp's `dispatch` inlines them.
 
-use super::simd::Lanes;
+use super::simd::{Lanes, PANEL};
 
 /// What is done with neighbouring cells, `N` of them from one on. A trait, as closures are not compiled
 /// for the processor at hand.
@@ -108,19 +108,25 @@ impl<E: Lanes> Blocks for More<'_, E> {
     }
 }
 
-/// Sets four lines to the first, second, third and fourth cells of quads. Fast where these fill whole vectors.
+/// Sets lines to the first, the second cells and so on of groups. Fast where these fill whole vectors.
 #[inline(always)]
-pub fn split<E: Copy>([a, b, c, d]: [&mut [E]; 4], quads: &[[E; 4]]) {
-    for ((((a, b), c), d), quad) in a.iter_mut().zip(b).zip(c).zip(d).zip(quads) {
-        (*a, *b, *c, *d) = (quad[0], quad[1], quad[2], quad[3]);
+pub fn split<E: Copy, const N: usize>(lines: &mut [[E; PANEL]], groups: &[[E; N]]) {
+    let Some(lines) = lines.first_chunk_mut::<N>() else { return };
+    for i in 0..groups.len().min(PANEL) {
+        for j in 0..N {
+            lines[j][i] = groups[i][j];
+        }
     }
 }
 
-/// Sets quads to the cells of four lines, the reverse of [`split`].
+/// Sets groups to the cells of lines, the reverse of [`split`].
 #[inline(always)]
-pub fn interleave<E: Copy>(quads: &mut [[E; 4]], [a, b, c, d]: [&[E]; 4]) {
-    for ((((quad, a), b), c), d) in quads.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-        *quad = [*a, *b, *c, *d];
+pub fn interleave<E: Copy, const N: usize>(groups: &mut [[E; N]], lines: &[[E; PANEL]]) {
+    let Some(lines) = lines.first_chunk::<N>() else { return };
+    for i in 0..groups.len().min(PANEL) {
+        for j in 0..N {
+            groups[i][j] = lines[j][i];
+        }
     }
 }
 
@@ -151,16 +157,23 @@ mod tests {
     }
 
     #[test]
-    fn quads_are_taken_apart_and_put_together() {
-        for length in [0, 1, 7, 16, 32] {
-            let (quads, mut again) = numbers(4 * length);
-            let mut lines = [(); 4].map(|()| vec![-1.0; length]);
-            split(lines.each_mut().map(|line| &mut line[..]), quads.as_chunks().0);
-            for (j, line) in lines.iter().enumerate() {
-                assert!(line.iter().copied().eq((0..length).map(|i| (4 * i + j) as f32)));
+    fn groups_are_taken_apart_and_put_together() {
+        fn check<const N: usize>() {
+            for length in [0, 1, 7, 16, PANEL] {
+                let (groups, mut again) = numbers(N * length);
+                let mut lines = [[-1.0; PANEL]; 4];
+                split::<_, N>(&mut lines, groups.as_chunks().0);
+                for (j, line) in lines.iter().enumerate() {
+                    let expected = (0..length).map(|i| (N * i + j) as f32);
+                    let expected = expected.take(if j < N { length } else { 0 });
+                    let expected = expected.chain(std::iter::repeat(-1.0)).take(PANEL);
+                    assert!(line.iter().copied().eq(expected), "{N}, {length}, {j}");
+                }
+                interleave::<_, N>(again.as_chunks_mut().0, &lines);
+                assert_eq!(again, groups);
             }
-            interleave(again.as_chunks_mut().0, lines.each_ref().map(|line| &line[..]));
-            assert_eq!(again, quads);
         }
+        check::<2>();
+        check::<4>();
     }
 }

@@ -233,20 +233,21 @@ where
     let (bias, way) = (values::<E>(bias), usize::from(transposed));
     // By a constant, so that there is no code for the type that does without.
     if E::WINOGRAD {
-        let problem = winograd::Problem::new([outputs, inputs], window, transposed);
-        let fits = groups == 1 && winograd::fits(&problem, window);
-        let small = fits && winograd_small::suits(&problem);
-        if fits && winograd::suits(&problem, small) {
-            let plan = &cache.winograd[way];
-            let plan = plan.get_or_init(|| winograd::Plan::new(cells(&weight), problem));
-            plan.run(cells(&x), &mut y, bias.as_deref(), rows);
-            return tensor(y, &shape);
-        }
-        if small {
-            let plan = &cache.winograd_small[way];
-            let plan = plan.get_or_init(|| winograd_small::Plan::new(cells(&weight), problem));
-            plan.run(cells(&x), &mut y, bias.as_deref(), rows);
-            return tensor(y, &shape);
+        let extents = [outputs, inputs];
+        if let Some(problem) = winograd::Problem::new(extents, window, groups, transposed) {
+            let small = winograd_small::suits(&problem);
+            if winograd::suits(&problem, small) {
+                let plan = &cache.winograd[way];
+                let plan = plan.get_or_init(|| winograd::Plan::new(cells(&weight), problem));
+                plan.run(cells(&x), &mut y, bias.as_deref(), rows);
+                return tensor(y, &shape);
+            }
+            if small {
+                let plan = &cache.winograd_small[way];
+                let plan = plan.get_or_init(|| winograd_small::Plan::new(cells(&weight), problem));
+                plan.run(cells(&x), &mut y, bias.as_deref(), rows);
+                return tensor(y, &shape);
+            }
         }
     }
     let weights = (cells(&weight), [outputs, inputs, height, width]);

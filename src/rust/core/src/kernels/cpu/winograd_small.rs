@@ -31,7 +31,11 @@ pub(super) fn suits(problem: &Problem) -> bool {
         let (padding, patches) = (problem.padding[i], TILE * tiles[i] + PATCH - TILE);
         padding >= 0 && problem.source[i] + padding as usize <= patches
     };
-    problem.results >= PANEL && problem.has_tiles(TILE, TILES) && whole(0) && whole(1)
+    problem.stride == 1
+        && problem.results >= PANEL
+        && problem.has_tiles(TILE, TILES)
+        && whole(0)
+        && whole(1)
 }
 
 /// A convolution, or its pullback, ready to be computed.
