@@ -460,10 +460,12 @@ fn results_do_not_depend_on_other_rows() {
     type B = burn_ndarray::NdArray<f32>;
     let device = Default::default();
     let values = |t| innsight_core::tensor::Tensor::<B>::from_primitive(t).into_vec();
-    let axis = |n, kernel| Axis { kernel, padding: [1, 1], ..Axis::trivial(n) };
-    // Tiles side by side, and results side by side.
-    for (kernel, [height, width]) in [(3, [20, 18]), (2, [13, 10]), (3, [7, 7]), (2, [7, 7])] {
-        let window = Window::new([axis(height, kernel), axis(width, kernel)]).unwrap();
+    // Tiles side by side, results side by side, and no tiles.
+    let cases =
+        [(3, 1, [20, 18]), (2, 1, [13, 10]), (3, 1, [7, 7]), (2, 1, [7, 7]), (3, 2, [27, 32])];
+    for (kernel, stride, [height, width]) in cases {
+        let axis = |n| Axis { kernel, stride, padding: [1, 1], ..Axis::trivial(n) };
+        let window = Window::new([axis(height), axis(width)]).unwrap();
         let mut random = Random::new(9);
         let x = random.tensor::<B>(&[5, 40, height, width], &device);
         let w = random.tensor::<B>(&[42, 40, kernel, kernel], &device).into_primitive();
@@ -504,13 +506,14 @@ fn cells_are_counted_as_they_lie() {
 fn results_do_not_depend_on_the_number_of_threads() {
     type B = burn_ndarray::NdArray<f32>;
     let device = Default::default();
-    let axis = |n| Axis { kernel: 3, padding: [1, 1], ..Axis::trivial(n) };
-    let window = Window::new([axis(40), axis(40)]).unwrap();
     let values = |t| Tensor::<B>::from_primitive(t).into_vec();
-    let run = |threads: usize, rows: usize, groups: usize| {
+    // A thread's part of a plane may begin within a row, such as that of two threads in the wide plane.
+    let run = |threads: usize, stride: usize, [height, width]: [usize; 2], rows, groups| {
         set_threads(threads);
+        let axis = |n| Axis { kernel: 3, stride, padding: [1, 1], ..Axis::trivial(n) };
+        let window = Window::new([axis(height), axis(width)]).unwrap();
         let mut random = Random::new(4);
-        let x = random.tensor::<B>(&[rows, 32, 40, 40], &device).into_primitive();
+        let x = random.tensor::<B>(&[rows, 32, height, width], &device).into_primitive();
         let w = random.tensor::<B>(&[32, 32 / groups, 3, 3], &device).into_primitive();
         let cache = Default::default();
         let y = B::conv(x, w.clone(), None, &cache, &window, groups);
@@ -519,10 +522,13 @@ fn results_do_not_depend_on_the_number_of_threads() {
         let b = random.tensor::<B>(&[100, 200], &device).into_primitive();
         [y, back, B::dense(a, b, None, &Default::default())].map(values)
     };
-    for (rows, groups) in [(1, 1), (1, 4), (2, 1), (7, 2)] {
-        let one = run(1, rows, groups);
-        for threads in [2, 3, 8] {
-            assert!(run(threads, rows, groups) == one, "bits differ with {threads} threads");
+    for (stride, plane) in [(1, [40, 40]), (1, [41, 46]), (2, [41, 46])] {
+        for (rows, groups) in [(1, 1), (1, 4), (2, 1), (7, 2)] {
+            let one = run(1, stride, plane, rows, groups);
+            for threads in [2, 3, 8] {
+                let many = run(threads, stride, plane, rows, groups);
+                assert!(many == one, "bits differ with {threads} threads, {plane:?}, {stride}");
+            }
         }
     }
     set_threads(2);

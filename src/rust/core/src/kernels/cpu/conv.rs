@@ -11,7 +11,9 @@ use std::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::copy::{copy, copy_more};
-use super::simd::{panel_starts, product, Buffer, Lanes, Lines, Target, Weights, GROUP, PANEL};
+use super::simd::{
+    panel_starts, product, Buffer, Lanes, Lines, Target, Weights, GROUP, PANEL, VECTOR,
+};
 use super::tasks::{pack, runs, Division, Run, Task};
 use super::{spread, threads_for};
 use crate::kernels::{Axis, Window};
@@ -186,10 +188,24 @@ impl Strips {
         (0..channels).flat_map(move |channel| self.taps.iter().map(move |tap| start(channel, tap)))
     }
 
-    /// The lanes of some sums, of which a row has so many.
-    fn lanes_of(&self, sums: &Range<usize>, columns: usize) -> Range<usize> {
+    /// The lanes of some sums by panels: those of each row by themselves if no more vectors are computed then
+    /// and neighbouring sums stay neighbours, as whole vectors are set into the result where a panel has one row.
+    fn panels(&self, sums: &Range<usize>, side: &Side) -> Vec<Range<usize>> {
+        let columns = side.sums;
         let lane = |sum: usize| sum / columns * self.width + sum % columns;
-        lane(sums.start)..lane(sums.end - 1) + 1
+        let whole = lane(sums.start)..lane(sums.end - 1) + 1;
+        let rows = sums.start / columns..sums.end.div_ceil(columns);
+        let row = |row: usize| {
+            let start = row * self.width;
+            whole.start.max(start)..whole.end.min(start + columns)
+        };
+        let by_rows = side.stride == 1 && columns.next_multiple_of(VECTOR) <= self.width;
+        let lines = if by_rows { rows.map(row).collect() } else { vec![whole] };
+        let panels = |line: Range<usize>| {
+            let end = line.end;
+            line.step_by(PANEL).map(move |start| start..end.min(start + PANEL))
+        };
+        lines.into_iter().flat_map(panels).collect()
     }
 
     /// What a part of the phases takes from a plane of the source.
@@ -487,8 +503,8 @@ impl<'b, E: Lanes> Share<'_, 'b, E> {
 
     /// Where the sums of a panel go if they are neighbours in the planes of these channels.
     #[inline(always)]
-    fn neighbours(&mut self, places: &[Run], channels: Range<usize>) -> Option<Target<'_, 'b, E>> {
-        let [run] = places else { return None };
+    fn neighbours(&mut self, runs: &[Run], channels: Range<usize>) -> Option<Target<'_, 'b, E>> {
+        let [run] = runs else { return None };
         if run.lane > 0 || self.correlation.sides[1].stride > 1 {
             return None;
         }
@@ -542,11 +558,16 @@ struct Group<'a, E> {
 /// Panels of cells, whose lines lie in the same cells.
 struct Panels<'a, E> {
     cells: &'a [E],
-    /// Starts of the first panel's lines, and the distance to the next panel's.
+    /// Starts of the lines of a panel that begins with the first cell.
     starts: &'a [u32],
-    distance: usize,
-    /// What is computed, by panel.
-    places: &'a [Vec<Run>],
+    panels: &'a [Panel],
+}
+
+/// A panel: where it begins, and what is computed.
+#[derive(Default)]
+struct Panel {
+    start: usize,
+    runs: Vec<Run>,
 }
 
 /// See [`Share::multiply`]. A function of its own: the code is there once for both layouts.
@@ -597,18 +618,18 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
         for channel in group.channels.clone().step_by(GROUP) {
             let weights = &group.weights[(channel - group.first) / GROUP * block..][..block];
             let count = (group.channels.end - channel).min(GROUP);
-            for (p, places) in panels.places.iter().enumerate() {
-                let used = places.last().map_or(0, |run| run.lane + run.cells);
-                let cells = &panels.cells[p * panels.distance..];
+            for Panel { start, runs } in panels.panels {
+                let used = runs.last().map_or(0, |run| run.lane + run.cells);
+                let cells = &panels.cells[*start..];
                 let lines = Lines { cells, starts: panels.starts, used };
                 let weights = Weights { cells: weights, step: GROUP, sums: count };
-                if let Some(target) = self.neighbours(places, channel..channel + count) {
+                if let Some(target) = self.neighbours(runs, channel..channel + count) {
                     product::<S, E>(simd, lines, weights, target);
                     continue;
                 }
                 product::<S, E>(simd, lines, weights, Target::Panel(&mut sums));
                 for (n, sums) in sums.chunks_exact(PANEL).take(count).enumerate() {
-                    self.store(sums, channel + n, places);
+                    self.store(sums, channel + n, runs);
                 }
             }
         }
@@ -622,25 +643,29 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
         }
         let (channels, distance) = (correlation.channels, strips.distance());
         let columns = correlation.sides[1].sums;
-        let lanes = strips.lanes_of(&taken, columns);
+        let lanes = strips.panels(&taken, &correlation.sides[1]);
         let starts: Vec<u32> = strips.starts(channels).collect();
         let (mut cells, mut spans) = (Buffer::of(channels * distance), Vec::new());
-        let panels = strips.lanes / PANEL;
-        let mut places: Vec<Vec<Run>> = (0..panels).map(|_| Vec::new()).collect();
+        let mut panels: Vec<Panel> = lanes.iter().map(|_| Panel::default()).collect();
         for group in self.groups() {
             for i in 0..self.task.images.len() {
                 let x = &self.x[i * image + group.source..];
-                for first in lanes.clone().step_by(strips.lanes) {
-                    let count = (lanes.end - first).div_ceil(PANEL).min(panels);
-                    let strip = first..first + count * PANEL + strips.reach;
+                let mut rest = &lanes[..];
+                while let [first, ..] = rest {
+                    let first = first.start;
+                    let fits = |panel: &&Range<usize>| panel.start + PANEL <= first + strips.lanes;
+                    let (now, later) = rest.split_at(rest.iter().take_while(fits).count());
+                    rest = later;
+                    for (panel, lanes) in panels.iter_mut().zip(now) {
+                        panel.start = lanes.start - first;
+                        strips.runs(&mut panel.runs, i, columns, lanes.clone());
+                    }
+                    let panels = &panels[..now.len()];
+                    let end = panels.last().map_or(0, |panel| panel.start) + PANEL;
+                    let strip = first..first + end + strips.reach;
                     strips.spans(&correlation.sides, strip, &mut spans);
                     correlation.lay_out(simd, x, (&spans, distance), &mut cells);
-                    for (p, places) in places.iter_mut().enumerate().take(count) {
-                        let first = first + p * PANEL;
-                        strips.runs(places, i, columns, first..lanes.end.min(first + PANEL));
-                    }
-                    let (starts, places) = (&starts[..], &places[..count]);
-                    let panels = Panels { cells: &cells, starts, distance: PANEL, places };
+                    let panels = Panels { cells: &cells, starts: &starts, panels };
                     self.multiply(simd, &group, &panels);
                 }
             }
@@ -660,24 +685,24 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
         let at_once = (BUFFER / (terms * PANEL)).clamp(1, lanes.div_ceil(PANEL));
         let starts = panel_starts(terms);
         let mut cells = Buffer::of(at_once * terms * PANEL);
-        let mut places: Vec<Vec<Run>> = (0..at_once).map(|_| Vec::new()).collect();
+        let panel = |p: usize| Panel { start: p * terms * PANEL, runs: Vec::new() };
+        let mut panels: Vec<Panel> = (0..at_once).map(panel).collect();
         let mut spans = Vec::new();
         for group in self.groups() {
             for first in (0..lanes).step_by(at_once * PANEL) {
                 spans.clear();
-                let panels = (lanes - first).div_ceil(PANEL).min(at_once);
-                for (p, places) in places.iter_mut().enumerate().take(panels) {
+                let count = (lanes - first).div_ceil(PANEL).min(at_once);
+                for (p, panel) in panels.iter_mut().enumerate().take(count) {
                     let first = first + p * PANEL;
-                    runs(places, first..lanes.min(first + PANEL), &taken, width);
-                    for run in &*places {
-                        correlation.spans(run, p * terms * PANEL, image, &mut spans);
+                    runs(&mut panel.runs, first..lanes.min(first + PANEL), &taken, width);
+                    for run in &panel.runs {
+                        correlation.spans(run, panel.start, image, &mut spans);
                     }
                 }
                 let x = &self.x[group.source..];
                 let distance = terms / correlation.channels * PANEL;
                 correlation.lay_out(simd, x, (&spans, distance), &mut cells);
-                let (starts, places) = (&starts[..], &places[..panels]);
-                let panels = Panels { cells: &cells, starts, distance: terms * PANEL, places };
+                let panels = Panels { cells: &cells, starts: &starts, panels: &panels[..count] };
                 self.multiply(simd, &group, &panels);
             }
         }

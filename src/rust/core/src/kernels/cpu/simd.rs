@@ -12,6 +12,9 @@ use pulp::{Simd, WithSimd};
 /// Cells that are computed side by side: a few vectors.
 pub const PANEL: usize = 32;
 
+/// Cells of the widest vectors.
+pub const VECTOR: usize = 16;
+
 /// Sums that are computed at once for the cells of a panel: as many as there are registers for, as lines
 /// come from farther away than weights.
 pub const GROUP: usize = 12;

@@ -12,7 +12,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::copy::{copy, interleave, split};
 use super::simd::{
-    panel_starts, product, Buffer, Lanes, Lined, Lines, Target, Weights, GROUP, PANEL,
+    panel_starts, product, Buffer, Lanes, Lined, Lines, Target, Weights, GROUP, PANEL, VECTOR,
 };
 use super::tasks::{runs, Division, Run, Task};
 use super::{spread, threads_for};
@@ -33,7 +33,7 @@ const TILES: [usize; 2] = [8, 20];
 /// The lanes of some runs, and as many more as the widest vectors take.
 #[inline(always)]
 fn used(runs: &[Run]) -> usize {
-    runs.last().map_or(0, |run| run.lane + run.cells).next_multiple_of(16)
+    runs.last().map_or(0, |run| run.lane + run.cells).next_multiple_of(VECTOR)
 }
 
 /// Cells or points of a patch along an axis at most, and results or cells from one patch to the next.
