@@ -228,16 +228,18 @@ impl Run {
 #[inline(always)]
 fn zeros_alike<E: Lanes + PartialOrd>(a: &[E], b: &[E]) -> bool {
     let zero = E::default();
-    for (a, b) in a.chunks(64).zip(b.chunks(64)) {
-        let mut differ = false;
-        for i in 0..a.len().min(b.len()) {
-            differ |= (a[i] == zero) != (b[i] == zero);
+    // Blocks of a known size, for vectors.
+    let ((blocks, rest), (others, other_rest)) = (a.as_chunks::<64>(), b.as_chunks::<64>());
+    for (a, b) in blocks.iter().zip(others) {
+        let mut differ = 0;
+        for i in 0..64 {
+            differ |= u32::from(a[i] == zero) ^ u32::from(b[i] == zero);
         }
-        if differ {
+        if differ > 0 {
             return false;
         }
     }
-    true
+    rest.iter().zip(other_rest).all(|(a, b)| (*a == zero) == (*b == zero))
 }
 
 /// Marks the terms that are not zero in all of these rows.
@@ -295,11 +297,10 @@ impl<E: Lanes + PartialOrd> Gathered<E> {
         for block in &blocks {
             let present = &present[block.terms.clone()];
             let columns = columns[block.columns.clone()].as_chunks_mut::<GROUP>().0;
-            let (x, count) = (&x[block.rows.start * terms..], block.rows.len().min(GROUP));
-            for (column, &start) in columns.iter_mut().zip(present) {
-                let cells = &x[start as usize / PANEL..];
-                for i in 0..count {
-                    column[i] = cells[i * terms];
+            let rows = x[block.rows.start * terms..].chunks_exact(terms);
+            for (i, row) in rows.take(block.rows.len().min(GROUP)).enumerate() {
+                for (column, &start) in columns.iter_mut().zip(present) {
+                    column[i] = row[start as usize / PANEL];
                 }
             }
         }
