@@ -514,20 +514,23 @@ impl<'b, E: Lanes> Share<'_, 'b, E> {
         Some(Target::Lines { lines, at, bias })
     }
 
-    /// Adds the bias of a result's channel and sets sums into its plane.
+    /// Adds the biases of some channels and sets a panel of sums into their planes.
     #[inline(always)]
-    fn store(&mut self, sums: &[E], channel: usize, runs: &[Run]) {
+    fn store(&mut self, sums: &[E], channels: Range<usize>, runs: &[Run]) {
         let stride = self.correlation.sides[1].stride;
-        let bias = self.bias.map_or(E::default(), |bias| bias[channel]);
         for run in runs {
-            let [plane, at] = self.place(run, channel);
-            let cells = &mut self.task.planes[plane][at..];
-            let sums = &sums[run.lane..run.lane + run.cells];
-            if stride == 1 {
-                copy_more(&mut cells[..run.cells], sums, bias);
-            } else {
-                let cells = cells.iter_mut().step_by(stride);
-                cells.zip(sums).for_each(|(y, sum)| *y = *sum + bias);
+            let [first, at] = self.place(run, channels.start);
+            let planes = &mut self.task.planes[first..first + channels.len()];
+            let lines = sums.chunks_exact(PANEL);
+            for ((plane, sums), channel) in planes.iter_mut().zip(lines).zip(channels.clone()) {
+                let bias = self.bias.map_or(E::default(), |bias| bias[channel]);
+                let sums = &sums[run.lane..run.lane + run.cells];
+                if stride == 1 {
+                    copy_more(&mut plane[at..at + run.cells], sums, bias);
+                } else {
+                    let cells = plane[at..].iter_mut().step_by(stride);
+                    cells.zip(sums).for_each(|(y, sum)| *y = *sum + bias);
+                }
             }
         }
     }
@@ -628,9 +631,7 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
                     continue;
                 }
                 product::<S, E>(simd, lines, weights, Target::Panel(&mut sums));
-                for (n, sums) in sums.chunks_exact(PANEL).take(count).enumerate() {
-                    self.store(sums, channel + n, runs);
-                }
+                self.store(&sums, channel..channel + count, runs);
             }
         }
     }
