@@ -111,27 +111,14 @@ impl Problem {
         if !plain || !alike || stride > 2 || stride + padding[1] > 3 {
             return None;
         }
-        let padding = padding.map(|padding| padding as isize);
-        let problem = match transposed {
-            false => Self {
-                channels: inputs,
-                results: outputs,
-                source: window.input(),
-                result: window.output(),
-                padding,
-                stride,
-                transposed,
-            },
-            true => Self {
-                channels: outputs,
-                results: inputs,
-                source: window.output(),
-                result: window.input(),
-                padding: padding.map(|padding| 3 - stride as isize - padding),
-                stride,
-                transposed,
-            },
-        };
+        let mut padding = padding.map(|padding| padding as isize);
+        let mut ends = [(inputs, window.input()), (outputs, window.output())];
+        if transposed {
+            ends.reverse();
+            padding = padding.map(|padding| 3 - stride as isize - padding);
+        }
+        let [(channels, source), (results, result)] = ends;
+        let problem = Self { channels, results, source, result, padding, stride, transposed };
         (problem.channels >= CHANNELS).then_some(problem)
     }
 
@@ -450,16 +437,6 @@ impl Scheme for Stride1 {
     }
 }
 
-/// Weights of windows two cells apart at the points, for either direction.
-#[inline(always)]
-fn stride2_at([a, b, c]: [&[f64; GROUP]; 3]) -> [[f64; GROUP]; WIDE] {
-    let mut both = *a;
-    for n in 0..GROUP {
-        both[n] += c[n];
-    }
-    [*a, *b, both, *b, *c, [0.0; GROUP]]
-}
-
 impl Scheme for Stride2 {
     const STEP: usize = 4;
     const PATCH: usize = 5;
@@ -467,8 +444,12 @@ impl Scheme for Stride2 {
     const TILE: usize = 2;
 
     #[inline(always)]
-    fn kernel_at(weights: [&[f64; GROUP]; 3]) -> [[f64; GROUP]; WIDE] {
-        stride2_at(weights)
+    fn kernel_at([a, b, c]: [&[f64; GROUP]; 3]) -> [[f64; GROUP]; WIDE] {
+        let mut both = *a;
+        for n in 0..GROUP {
+            both[n] += c[n];
+        }
+        [*a, *b, both, *b, *c, [0.0; GROUP]]
     }
 
     #[inline(always)]
@@ -494,7 +475,7 @@ impl<const EVEN: bool> Scheme for Stride2Back<EVEN> {
 
     #[inline(always)]
     fn kernel_at(weights: [&[f64; GROUP]; 3]) -> [[f64; GROUP]; WIDE] {
-        stride2_at(weights)
+        Stride2::kernel_at(weights)
     }
 
     #[inline(always)]
