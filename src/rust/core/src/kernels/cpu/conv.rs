@@ -564,6 +564,8 @@ struct Panels<'a, E> {
     /// Starts of the lines of a panel that begins with the first cell.
     starts: &'a [u32],
     panels: &'a [Panel],
+    /// See [`Lines`].
+    far: bool,
 }
 
 /// A panel: where it begins, and what is computed.
@@ -624,7 +626,7 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
             for Panel { start, runs } in panels.panels {
                 let used = runs.last().map_or(0, |run| run.lane + run.cells);
                 let cells = &panels.cells[*start..];
-                let lines = Lines { cells, starts: panels.starts, used };
+                let lines = Lines { cells, starts: panels.starts, used, far: panels.far };
                 let weights = Weights { cells: weights, step: GROUP, sums: count };
                 if let Some(target) = self.neighbours(runs, channel..channel + count) {
                     product::<S, E>(simd, lines, weights, target);
@@ -666,7 +668,7 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
                     let strip = first..first + end + strips.reach;
                     strips.spans(&correlation.sides, strip, &mut spans);
                     correlation.lay_out(simd, x, (&spans, distance), &mut cells);
-                    let panels = Panels { cells: &cells, starts: &starts, panels };
+                    let panels = Panels { cells: &cells, starts: &starts, panels, far: false };
                     self.multiply(simd, &group, &panels);
                 }
             }
@@ -703,7 +705,8 @@ impl<'a, E: Lanes> Share<'a, '_, E> {
                 let x = &self.x[group.source..];
                 let distance = terms / correlation.channels * PANEL;
                 correlation.lay_out(simd, x, (&spans, distance), &mut cells);
-                let panels = Panels { cells: &cells, starts: &starts, panels: &panels[..count] };
+                let panels =
+                    Panels { cells: &cells, starts: &starts, panels: &panels[..count], far: true };
                 self.multiply(simd, &group, &panels);
             }
         }

@@ -5,7 +5,9 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::simd::{lanes, product, Aligned, Buffer, Lanes, Lines, Target, Weights, GROUP, PANEL};
+use super::simd::{
+    lanes, prefetch, product, Aligned, Buffer, Lanes, Lines, Target, Weights, GROUP, PANEL,
+};
 use super::tasks::pack;
 use super::{spread, threads_for};
 use crate::layers::Part;
@@ -89,7 +91,7 @@ fn stream<E: Lanes + PartialOrd>(
     let Extents { rows, terms, sums } = extents;
     let threads = threads_for(rows * terms * sums);
     let streamed = rows < if transposed { MANY[1] } else { MANY[0] };
-    let runs = if streamed { Vec::new() } else { Run::all(x, terms, rows) };
+    let runs = if streamed { Vec::new() } else { Run::some(x, terms, 0, [usize::MAX, rows]) };
     let rows = &Gathered::new(x, terms, &runs);
     // Every thread has its own sums of all rows, whole panels of them.
     let share = sums.div_ceil(threads).next_multiple_of(PANEL);
@@ -195,14 +197,18 @@ struct Run {
 }
 
 impl Run {
-    /// The rows of x, in their order, in runs of at most so many rows. Those with zeros in the same places,
-    /// such as those of one sample behind its rectifiers, stay among themselves if there are some; of
-    /// others there are at most [`GROUP`] in a run.
+    /// The rows of x from `start` on, in their order, in at most so many runs of at most so many rows. Those
+    /// with zeros in the same places, such as those of one sample behind its rectifiers, stay among themselves
+    /// if there are some; of others there are at most [`GROUP`] in a run.
     #[inline(always)]
-    fn all<E: Lanes + PartialOrd>(x: &[E], terms: usize, most: usize) -> Vec<Self> {
+    fn some<E: Lanes + PartialOrd>(
+        x: &[E],
+        terms: usize,
+        mut start: usize,
+        [count, most]: [usize; 2],
+    ) -> Vec<Self> {
         let rows = x.len() / terms;
         let mut runs: Vec<Self> = Vec::new();
-        let mut start = 0;
         while start < rows {
             let first = &x[start * terms..][..terms];
             let mut end = start + 1;
@@ -212,10 +218,12 @@ impl Run {
                 end += 1;
             }
             let alike = end - start >= ALIKE;
+            let full = runs.len() == count;
             match runs.last_mut() {
                 Some(run) if !run.alike && !alike && end - run.rows.start <= GROUP => {
                     run.rows.end = end;
                 }
+                _ if full => break,
                 _ => runs.push(Self { rows: start..end, alike }),
             }
             start = end;
@@ -297,10 +305,19 @@ impl<E: Lanes + PartialOrd> Gathered<E> {
         for block in &blocks {
             let present = &present[block.terms.clone()];
             let columns = columns[block.columns.clone()].as_chunks_mut::<GROUP>().0;
-            let rows = x[block.rows.start * terms..].chunks_exact(terms);
-            for (i, row) in rows.take(block.rows.len().min(GROUP)).enumerate() {
-                for (column, &start) in columns.iter_mut().zip(present) {
-                    column[i] = row[start as usize / PANEL];
+            // A full group, so that the loop over it is unrolled; the last row stands for those there are not.
+            let mut rows = [&x[..0]; GROUP];
+            for i in 0..GROUP {
+                let row = (block.rows.start + i).min(block.rows.end - 1);
+                rows[i] = &x[row * terms..][..terms];
+            }
+            for (column, &start) in columns.iter_mut().zip(present) {
+                let term = start as usize / PANEL;
+                if term >= terms {
+                    break;
+                }
+                for i in 0..GROUP {
+                    column[i] = rows[i][term];
                 }
             }
         }
@@ -317,7 +334,8 @@ impl<E: Lanes + PartialOrd> Gathered<E> {
         (y, at): (&mut [&mut [E]], usize),
     ) {
         for Block { rows, terms, columns } in &self.blocks {
-            let lines = Lines { cells: panel, starts: &self.present[terms.clone()], used };
+            let lines =
+                Lines { cells: panel, starts: &self.present[terms.clone()], used, far: false };
             let cells = &self.columns[columns.clone()];
             let columns = Weights { cells, step: GROUP, sums: rows.len() };
             let target = Target::Lines { lines: &mut y[rows.clone()], at, bias: None };
@@ -337,19 +355,23 @@ impl<E: Lanes + PartialOrd> WithSimd for Packed<'_, E> {
         let Extents { terms, sums, .. } = self.extents;
         let mut y: Vec<&mut [E]> = self.y.chunks_exact_mut(sums).collect();
         let most = (GATHERED / terms).max(GROUP);
-        for runs in Run::all(self.x, terms, most).chunks(most / GROUP) {
-            let gathered = Gathered::new(self.x, terms, runs);
+        let mut done = 0;
+        while done < y.len() {
+            let runs = Run::some(self.x, terms, done, [most / GROUP, most]);
+            let gathered = Gathered::new(self.x, terms, &runs);
             for (p, panel) in self.panels.chunks_exact(terms * PANEL).enumerate() {
                 let at = p * PANEL;
                 gathered.multiply(simd, panel, PANEL.min(sums - at), (&mut y, at));
             }
-            if let (Some(bias), [first, ..], [.., last]) = (self.bias, runs, runs) {
-                for row in &mut y[first.rows.start..last.rows.end] {
+            let end = runs.last().map_or(y.len(), |run| run.rows.end);
+            if let Some(bias) = self.bias {
+                for row in &mut y[done..end] {
                     for i in 0..sums.min(bias.len()) {
                         row[i] += bias[i];
                     }
                 }
             }
+            done = end;
         }
     }
 }
@@ -424,16 +446,8 @@ const TERMS: usize = 2048;
 /// Cells of x that stay in the cache together.
 const CACHE: usize = 1 << 17;
 
-/// Cells of neighbouring rows of a matrix. Not as slices: where all their addresses are known at once, memory
-/// takes a tenth longer.
-#[derive(Clone, Copy)]
-struct Stretches<'a, E> {
-    /// From the first of the first row on.
-    cells: &'a [E],
-    /// Distance of the rows.
-    distance: usize,
-    length: usize,
-}
+/// Vectors ahead for which memory is asked.
+const AHEAD: usize = 8;
 
 /// Some rows of W times all rows of x, as scalar products.
 struct Rows<'a, 'b, E> {
@@ -450,12 +464,7 @@ const TILE: [usize; 2] = [6, 4];
 impl<E: Lanes + PartialOrd> Rows<'_, '_, E> {
     /// Adds the products of the terms from `start` on, of which `w` has so many, to `N` sums of all rows.
     #[inline(always)]
-    fn add<S: Simd, const N: usize>(
-        &mut self,
-        simd: S,
-        w: Stretches<'_, E>,
-        [start, sum]: [usize; 2],
-    ) {
+    fn add<S: Simd, const N: usize>(&mut self, simd: S, w: [&[E]; N], [start, sum]: [usize; 2]) {
         let rows = self.y.len();
         let most = if S::REGISTER_COUNT >= 32 { TILE[1] } else { TILE[1] / 2 };
         for row in (0..rows).step_by(most) {
@@ -473,11 +482,10 @@ impl<E: Lanes + PartialOrd> Rows<'_, '_, E> {
     fn tile<S: Simd, const N: usize, const M: usize>(
         &mut self,
         simd: S,
-        w: Stretches<'_, E>,
+        w: [&[E]; N],
         [start, sum, row]: [usize; 3],
     ) {
-        let (terms, length) = (self.extents.terms, w.length);
-        let w: [&[E]; N] = std::array::from_fn(|n| &w.cells[n * w.distance..][..length]);
+        let (terms, length) = (self.extents.terms, w[0].len());
         let zero = E::splat(simd, E::default());
         let mut sums = [[zero; N]; M];
         let x: [&[E]; M] = std::array::from_fn(|m| &self.x[(row + m) * terms + start..][..length]);
@@ -495,6 +503,7 @@ impl<E: Lanes + PartialOrd> Rows<'_, '_, E> {
                 x[m] = x_vectors[m][i];
             }
             for n in 0..N {
+                prefetch::<1, _>(w_vectors[n], i + AHEAD);
                 let w = w_vectors[n][i];
                 for m in 0..M {
                     sums[m][n] = E::mul_add(simd, w, x[m], sums[m][n]);
@@ -521,29 +530,27 @@ impl<E: Lanes + PartialOrd> WithSimd for Rows<'_, '_, E> {
     fn with_simd<S: Simd>(mut self, simd: S) {
         let (rows, sums) = (self.y.len(), self.y.first().map_or(0, |y| y.len()));
         // W is read in one go where x stays in the cache as a whole.
-        let (terms, (weight, part)) = (self.extents.terms, self.matrix);
+        let terms = self.extents.terms;
         let share = if rows * terms <= CACHE { TILE[0] } else { sums.max(1) };
         let mut room = Buffer::of(TILE[0] * TERMS.min(terms));
         for first in (0..sums).step_by(share) {
             for start in (0..terms).step_by(TERMS) {
                 let length = TERMS.min(terms - start);
                 for sum in (first..sums.min(first + share)).step_by(TILE[0]) {
-                    let count = TILE[0].min(sums - sum);
-                    let (mut w, mut distance) = (&weight[sum * terms + start..], terms);
-                    if part != Part::All {
-                        for n in 0..count {
-                            set_part(&mut room[n * length..][..length], &w[n * terms..], part);
+                    let end = sums.min(sum + TILE[0]);
+                    if end - sum == TILE[0] {
+                        let mut starts = [start; TILE[0]];
+                        for n in 0..TILE[0] {
+                            starts[n] += (sum + n) * terms;
                         }
-                        (w, distance) = (&room, length);
-                    }
-                    if count == TILE[0] {
-                        let w = Stretches { cells: w, distance, length };
+                        let w = stretches(self.matrix, starts, length, &mut room);
                         self.add::<S, { TILE[0] }>(simd, w, [start, sum]);
                         continue;
                     }
-                    for n in 0..count {
-                        let w = Stretches { cells: &w[n * distance..], distance, length };
-                        self.add::<S, 1>(simd, w, [start, sum + n]);
+                    for sum in sum..end {
+                        let starts = [sum * terms + start];
+                        let w = stretches(self.matrix, starts, length, &mut room);
+                        self.add::<S, 1>(simd, w, [start, sum]);
                     }
                 }
             }
@@ -561,7 +568,7 @@ struct Columns<'a, 'b, E> {
 }
 
 /// Sums that are dealt with at a time, a stretch of those of all rows of x, though not ever shorter ones.
-const COLUMNS: usize = 1 << 13;
+const COLUMNS: usize = 1 << 12;
 const SHORTEST: usize = 1 << 9;
 
 /// Rows of W that are added up at once, and rows of x for which that is done.
@@ -570,12 +577,14 @@ const ROWS: usize = 2;
 
 impl<E: Lanes + PartialOrd> Columns<'_, '_, E> {
     /// Adds multiples of the rows `w` of W, whose numbers are `present`, to `M` rows of sums, from `row` on.
+    /// The memory of the rows `ahead` is asked for meanwhile.
     #[inline(always)]
     fn add<S: Simd, const M: usize, const N: usize>(
         &self,
         simd: S,
         row: usize,
         (w, present): ([&[E]; N], &[usize; N]),
+        ahead: &[&[E]],
         y: &mut [&mut [E]],
     ) {
         let terms = self.extents.terms;
@@ -599,6 +608,9 @@ impl<E: Lanes + PartialOrd> Columns<'_, '_, E> {
             let mut sums = [E::splat(simd, E::default()); M];
             for m in 0..M {
                 sums[m] = y_vectors[m][i];
+            }
+            for ahead in ahead {
+                prefetch::<2, E>(ahead, i * lanes);
             }
             for n in 0..N {
                 let w = w_vectors[n][i];
@@ -643,20 +655,30 @@ impl<E: Lanes + PartialOrd> WithSimd for Columns<'_, '_, E> {
             let length = share.min(sums - start);
             let mut y: Vec<&mut [E]> = y.iter_mut().map(|y| &mut y[..length]).collect();
             y.iter_mut().for_each(|y| y.fill(E::default()));
-            for group in groups {
-                let starts = group.map(|term| term * width + start);
-                let w = stretches(self.matrix, starts, length, &mut room);
-                for row in (0..many).step_by(ROWS) {
-                    self.add::<S, ROWS, LINES>(simd, row, (w, group), &mut y);
-                }
-                for row in many..rows {
-                    self.add::<S, 1, LINES>(simd, row, (w, group), &mut y);
+            for (g, group) in groups.iter().enumerate() {
+                let starts = |group: &[usize; LINES]| group.map(|term| term * width + start);
+                let w = stretches(self.matrix, starts(group), length, &mut room);
+                // Some of the next ones with each pass over these, if there are passes for that to hide behind.
+                let next = groups.get(g + 1).filter(|_| rows > ROWS);
+                let whole = (self.matrix.0, Part::All);
+                let next = next.map(|next| stretches(whole, starts(next), length, &mut []));
+                let ahead = next.as_ref().map_or(&[][..], |next| next);
+                let mut row = 0;
+                while row < rows {
+                    let end = if row < many { row + ROWS } else { row + 1 };
+                    let ahead = &ahead[ahead.len() * row / rows..ahead.len() * end / rows];
+                    if row < many {
+                        self.add::<S, ROWS, LINES>(simd, row, (w, group), ahead, &mut y);
+                    } else {
+                        self.add::<S, 1, LINES>(simd, row, (w, group), ahead, &mut y);
+                    }
+                    row = end;
                 }
             }
             for &term in rest {
                 let w = stretches(self.matrix, [term * width + start], length, &mut room);
                 for row in 0..rows {
-                    self.add::<S, 1, 1>(simd, row, (w, &[term]), &mut y);
+                    self.add::<S, 1, 1>(simd, row, (w, &[term]), &[], &mut y);
                 }
             }
             for (target, y) in self.y.iter_mut().zip(y) {

@@ -232,7 +232,7 @@ where
     let mut y = room::<E>(shape.iter().product());
     let (bias, way) = (values::<E>(bias), usize::from(transposed));
     // By a constant, so that there is no code for the type that does without.
-    if E::WINOGRAD {
+    if E::FAST {
         let extents = [outputs, inputs];
         if let Some(problem) = winograd::Problem::new(extents, window, groups, transposed) {
             let small = winograd_small::suits(&problem);

@@ -34,8 +34,8 @@ pub trait Lanes:
     /// A vector.
     type Vector<S: Simd>: Copy;
 
-    /// Whether the rounding errors of Winograd's convolution are fine.
-    const WINOGRAD: bool;
+    /// Whether speed is worth code and rounding errors: Winograd's convolutions, memory asked for ahead.
+    const FAST: bool;
 
     /// A number of that type.
     fn number(x: f64) -> Self;
@@ -73,12 +73,12 @@ pub trait Lanes:
 }
 
 macro_rules! lanes {
-    ($type:ty, $winograd:literal, $vector:ident, $as_simd:ident, $as_mut_simd:ident, $splat:ident,
+    ($type:ty, $fast:literal, $vector:ident, $as_simd:ident, $as_mut_simd:ident, $splat:ident,
      $mul_add:ident, $max:ident, $min:ident, $sum:ident) => {
         impl Lanes for $type {
             type Vector<S: Simd> = S::$vector;
 
-            const WINOGRAD: bool = $winograd;
+            const FAST: bool = $fast;
 
             fn number(x: f64) -> Self {
                 x as $type
@@ -166,6 +166,20 @@ pub fn lanes<S: Simd, E: Lanes>() -> usize {
     std::mem::size_of::<E::Vector<S>>() / std::mem::size_of::<E>()
 }
 
+/// Asks for the memory of a cell to be brought into the first or second cache, on processors for which there is a
+/// safe call. No harm is done where there is no such cell.
+#[inline(always)]
+pub fn prefetch<const LEVEL: u32, T>(cells: &[T], index: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(sse) = pulp::core_arch::x86::Sse::try_new() {
+        let cell = cells.as_ptr().wrapping_add(index).cast();
+        match LEVEL {
+            1 => sse._mm_prefetch::<3>(cell),
+            _ => sse._mm_prefetch::<2>(cell),
+        }
+    }
+}
+
 /// Lines of cells, one for every term of a sum.
 #[derive(Clone, Copy)]
 pub struct Lines<'a, E> {
@@ -175,7 +189,12 @@ pub struct Lines<'a, E> {
     pub starts: &'a [u32],
     /// The cells of a line that are used, at most [`PANEL`].
     pub used: usize,
+    /// Whether the lines, which are [`PANEL`] cells apart then, and the weights come from a farther cache.
+    pub far: bool,
 }
+
+/// Terms ahead for which the memory of far lines and their weights is asked for.
+const AHEAD: usize = 24;
 
 impl<'a, E: Lanes> Lines<'a, E> {
     /// `V` vectors of the line that begins at `start`, from a cell on.
@@ -278,18 +297,22 @@ pub fn product<S: Simd, E: Lanes>(
     weights: Weights<'_, E>,
     target: Target<'_, '_, E>,
 ) {
-    // A function of its own: the code is there once for all callers.
-    simd.vectorize(Product { lines, weights, target });
+    // Functions of their own: the code is there once for all callers.
+    if E::FAST && lines.far {
+        simd.vectorize(Product::<E, true> { lines, weights, target });
+    } else {
+        simd.vectorize(Product::<E, false> { lines, weights, target });
+    }
 }
 
 /// See [`product`].
-struct Product<'a, 'b, E> {
+struct Product<'a, 'b, E, const FAR: bool> {
     lines: Lines<'a, E>,
     weights: Weights<'a, E>,
     target: Target<'a, 'b, E>,
 }
 
-impl<E: Lanes> WithSimd for Product<'_, '_, E> {
+impl<E: Lanes, const FAR: bool> WithSimd for Product<'_, '_, E, FAR> {
     type Output = ();
 
     #[inline(always)]
@@ -322,7 +345,7 @@ impl<E: Lanes> WithSimd for Product<'_, '_, E> {
     }
 }
 
-impl<E: Lanes> Product<'_, '_, E> {
+impl<E: Lanes, const FAR: bool> Product<'_, '_, E, FAR> {
     /// `N` sums for `V` vectors of cells.
     #[inline(always)]
     fn tile<S: Simd, const V: usize, const N: usize>(
@@ -335,6 +358,13 @@ impl<E: Lanes> Product<'_, '_, E> {
         for (&start, w) in lines.starts.iter().zip(weights.cells.chunks_exact(weights.step)) {
             let cells = lines.vectors::<S, V>(start, cell);
             let w = &w[first..first + N];
+            if FAR {
+                prefetch::<1, E>(w, AHEAD * weights.step);
+                let next = start as usize + cell + AHEAD * PANEL;
+                for v in 0..V {
+                    prefetch::<1, E>(lines.cells, next + v * lanes::<S, E>());
+                }
+            }
             unrolled!(n < N: {
                 let w = E::splat(simd, w[n]);
                 for v in 0..V {

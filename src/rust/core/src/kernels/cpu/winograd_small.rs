@@ -274,7 +274,7 @@ impl<E: Lanes> WithSimd for Share<'_, '_, E> {
                 let weights = (self.task.channels.start + block) * of.channels * POINTS;
                 for point in 0..POINTS {
                     let cells = &plan.weights[weights + point * panel..][..panel];
-                    let lines = Lines { cells, starts, used };
+                    let lines = Lines { cells, starts, used, far: true };
                     for g in 0..groups {
                         let start = point * most + g;
                         let cells = &patches[start * length..][..length];
