@@ -610,7 +610,7 @@ impl<E: Lanes + PartialOrd> Columns<'_, '_, E> {
                 sums[m] = y_vectors[m][i];
             }
             for ahead in ahead {
-                prefetch::<2, E>(ahead, i * lanes);
+                prefetch::<2, _>(ahead, i * lanes);
             }
             for n in 0..N {
                 let w = w_vectors[n][i];

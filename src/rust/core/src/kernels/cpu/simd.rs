@@ -359,10 +359,10 @@ impl<E: Lanes, const FAR: bool> Product<'_, '_, E, FAR> {
             let cells = lines.vectors::<S, V>(start, cell);
             let w = &w[first..first + N];
             if FAR {
-                prefetch::<1, E>(w, AHEAD * weights.step);
+                prefetch::<1, _>(w, AHEAD * weights.step);
                 let next = start as usize + cell + AHEAD * PANEL;
                 for v in 0..V {
-                    prefetch::<1, E>(lines.cells, next + v * lanes::<S, E>());
+                    prefetch::<1, _>(lines.cells, next + v * lanes::<S, E>());
                 }
             }
             unrolled!(n < N: {
