@@ -313,9 +313,6 @@ impl<E: Lanes + PartialOrd> Gathered<E> {
             }
             for (column, &start) in columns.iter_mut().zip(present) {
                 let term = start as usize / PANEL;
-                if term >= terms {
-                    break;
-                }
                 for i in 0..GROUP {
                     column[i] = rows[i][term];
                 }
@@ -539,10 +536,7 @@ impl<E: Lanes + PartialOrd> WithSimd for Rows<'_, '_, E> {
                 for sum in (first..sums.min(first + share)).step_by(TILE[0]) {
                     let end = sums.min(sum + TILE[0]);
                     if end - sum == TILE[0] {
-                        let mut starts = [start; TILE[0]];
-                        for n in 0..TILE[0] {
-                            starts[n] += (sum + n) * terms;
-                        }
+                        let starts = std::array::from_fn(|n| (sum + n) * terms + start);
                         let w = stretches(self.matrix, starts, length, &mut room);
                         self.add::<S, { TILE[0] }>(simd, w, [start, sum]);
                         continue;
@@ -665,14 +659,14 @@ impl<E: Lanes + PartialOrd> WithSimd for Columns<'_, '_, E> {
                 let ahead = next.as_ref().map_or(&[][..], |next| next);
                 let mut row = 0;
                 while row < rows {
-                    let end = if row < many { row + ROWS } else { row + 1 };
-                    let ahead = &ahead[ahead.len() * row / rows..ahead.len() * end / rows];
-                    if row < many {
-                        self.add::<S, ROWS, LINES>(simd, row, (w, group), ahead, &mut y);
-                    } else {
-                        self.add::<S, 1, LINES>(simd, row, (w, group), ahead, &mut y);
+                    let count = if row < many { ROWS } else { 1 };
+                    let ahead =
+                        &ahead[ahead.len() * row / rows..ahead.len() * (row + count) / rows];
+                    match count {
+                        ROWS => self.add::<S, ROWS, LINES>(simd, row, (w, group), ahead, &mut y),
+                        _ => self.add::<S, 1, LINES>(simd, row, (w, group), ahead, &mut y),
                     }
-                    row = end;
+                    row += count;
                 }
             }
             for &term in rest {

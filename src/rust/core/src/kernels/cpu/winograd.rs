@@ -602,12 +602,8 @@ impl<E: Lanes, F: Scheme> WithSimd for Share<'_, '_, E, F> {
                     for p in 0..panels {
                         let start = point * at_once + p;
                         let used = PANEL.min(tiles - first - p * PANEL);
-                        let lines = Lines {
-                            cells: &patches[start * terms..][..terms],
-                            starts,
-                            used,
-                            far: true,
-                        };
+                        let cells = &patches[start * terms..][..terms];
+                        let lines = Lines { cells, starts, used, far: true };
                         let target = &mut products[start * sums + b * GROUP * PANEL..];
                         let target = &mut target[..GROUP * PANEL];
                         let count = GROUP.min(own.end - channel);
